@@ -1,0 +1,28 @@
+//! The guide's Rust snippets as documentation tests: `cargo test --doc -p fiber-guide` compiles and runs each.
+//!
+//! The guide itself stands in `src/` and is built by mdBook.
+
+/// Takes a chapter's text as the documentation of a module, where rustdoc finds its snippets.
+macro_rules! chapters {
+    ($($name:ident: $file:literal,)*) => {
+        $(
+            #[doc = include_str!($file)]
+            mod $name {}
+        )*
+    };
+}
+
+chapters! {
+    introduction: "src/introduction.md",
+    first_fiber: "src/first-fiber.md",
+    tasks: "src/tasks.md",
+    joining: "src/joining.md",
+    tcp: "src/tcp.md",
+    runtime: "src/runtime.md",
+    seeing: "src/seeing.md",
+    how_it_works: "src/how-it-works.md",
+    promises: "src/promises.md",
+    limits: "src/limits.md",
+    glossary: "src/glossary.md",
+    readme: "../README.md",
+}

@@ -1,0 +1,220 @@
+//! The wait for the outside world: operations go in, completions come out.
+//!
+//! A worker owns one [`Driver`]. It hands it [`Operation`]s, each with a [`Token`] of its own choice, and gets every token
+//! back exactly once, in a [`Completion`] with the operation's result. The driver knows nothing of fibers: what a token
+//! stands for is the caller's business. It calls nothing of this crate.
+//!
+//! # States of an operation
+//!
+//! ```text
+//!            submit                  kernel has it              result known            sink
+//!   caller ──────────► queued here ───────────────► in flight ───────────────► kept ───────────► handed out
+//!                          └────────────── cancel: the kernel ends it early, with a result ────────┘
+//! ```
+//!
+//! From `submit` to `handed out` the memory an operation names belongs to the kernel; [`Driver::in_flight`] counts the
+//! operations in between. [`Driver::cancel`] shortens the time, it never skips a state: a cancelled operation is handed out like
+//! any other, with `-ECANCELED`, or with its result if that came first. So a caller that waits for its own token, always and
+//! on every path, may lend the kernel memory of its own stack.
+//!
+//! # Rules
+//!
+//! 1. A driver is created, used and dropped on one thread (it is neither `Send` nor `Sync`). The one thing other threads may
+//!    hold is its [`Doorbell`].
+//! 2. [`Driver::submit`] cannot fail. What the kernel's queue has no room for waits in a queue of ours; what the kernel
+//!    completes while nobody reaps is kept and handed out by the next [`turn`](Driver::turn) or [`park`](Driver::park).
+//!    Nothing is lost and nothing is reordered.
+//! 3. A sink only takes notes: it cannot reach the driver (which is borrowed) and must not unwind.
+//! 4. To sleep without losing a ring of the doorbell: [`arm_doorbell`](Driver::arm_doorbell), publish "sleeping",
+//!    sequentially consistent fence, look once more for work, [`park`](Driver::park). Who brings work publishes it, fences, reads the
+//!    state, and rings if it says "sleeping".
+//!
+//! # Another driver
+//!
+//! [`Driver`] is an enum, and [`Operation`] names no io_uring concept: a driver over epoll, a simulated one, or one that wraps
+//! another to inject faults is one more variant. With one variant the `match` costs nothing, with several one predicted branch.
+//!
+//! # Rejected
+//!
+//! - *A trait object*: an indirect call per operation, and a generic sink could not be inlined.
+//! - *A result slot per operation that the driver writes*: ties the driver to the caller's data structures; a token is
+//!   enough, because the caller has a slab anyway.
+//! - *Draining the doorbell's counter at each wake*: a system call that a multishot poll, which is edge triggered, does not need.
+
+mod doorbell;
+mod error;
+mod operation;
+mod uring;
+
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+pub(crate) use doorbell::Doorbell;
+pub(crate) use error::DriverError;
+pub(crate) use operation::Operation;
+
+/// The caller's name for an operation, given back with its completion.
+///
+/// A token is unique among the operations in flight, and may be used again once its operation was handed out: entries reach the
+/// kernel in the order in which they were made, so a cancel that its operation overtook is over before a successor begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Token(NonZeroU64);
+
+impl Token {
+    /// Tokens are below this: the driver needs the top bit for entries of its own.
+    pub(crate) const LIMIT: u64 = 1 << 63;
+
+    /// # Panics
+    ///
+    /// If `raw` is zero or not below [`Token::LIMIT`].
+    #[inline]
+    pub(crate) const fn new(raw: u64) -> Token {
+        match NonZeroU64::new(raw) {
+            Some(number) if raw < Token::LIMIT => Token(number),
+            _ => panic!("a token is not zero and its top bit is clear"),
+        }
+    }
+
+    /// The number it was made of.
+    #[inline]
+    pub(crate) const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// The end of an operation, or, with `more`, one of its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Completion {
+    /// What [`Driver::submit`] was given.
+    pub(crate) token: Token,
+    /// What the system call would return, with `-errno` for an error.
+    pub(crate) result: i32,
+    /// Whether the operation goes on and will be heard of again. False for all of today's operations.
+    pub(crate) more: bool,
+}
+
+/// What a driver is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct DriverConfig {
+    /// How many operations are batched before a system call becomes necessary. Rounded up to a power of two.
+    ///
+    /// The default is 256: 16 KiB of kernel memory for the entries, and more than a loop turn usually submits.
+    pub(crate) submission_entries: u32,
+    /// How many completions the kernel can post before it must allocate memory for each. Rounded up to a power of two.
+    ///
+    /// The default is 4096: 64 KiB of kernel memory. Overflow loses nothing, it is only slower.
+    pub(crate) completion_entries: u32,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        DriverConfig { submission_entries: 256, completion_entries: 4096 }
+    }
+}
+
+/// The driver of one worker.
+pub(crate) enum Driver {
+    /// One io_uring.
+    Uring(uring::Uring),
+}
+
+impl Driver {
+    /// Makes the best driver that this machine permits, for the calling thread.
+    pub(crate) fn new(config: &DriverConfig) -> Result<Driver, DriverError> {
+        uring::Uring::new(config).map(Driver::Uring)
+    }
+
+    /// The kind of driver, for reports: `io_uring`, with a remark in parentheses where the kernel is too old for the best mode.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Driver::Uring(driver) => driver.kind(),
+        }
+    }
+
+    /// What wakes this driver's [`park`](Driver::park) from another thread.
+    pub(crate) fn doorbell(&self) -> Doorbell {
+        match self {
+            Driver::Uring(driver) => driver.doorbell(),
+        }
+    }
+
+    /// Starts an operation.
+    ///
+    /// It reaches the kernel at the next [`turn`](Driver::turn) or [`park`](Driver::park), or at once when the queue is full. Its
+    /// completion comes out of a later `turn` or `park`, never from here.
+    ///
+    /// # Safety
+    ///
+    /// The memory that `operation` names must be valid, and untouched except by the kernel, until the completion with `token` (the one
+    /// without `more`) was handed to a sink or the driver was dropped. No other operation in flight has this token.
+    #[inline]
+    pub(crate) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
+        match self {
+            // SAFETY: the caller's promise is handed on unchanged.
+            Driver::Uring(driver) => unsafe { driver.submit(operation, token) },
+        }
+    }
+
+    /// Asks for the operation with this token to end early. Its completion still comes, with whatever result it had by then.
+    ///
+    /// Without such an operation nothing happens.
+    pub(crate) fn cancel(&mut self, token: Token) {
+        match self {
+            Driver::Uring(driver) => driver.cancel(token),
+        }
+    }
+
+    /// Hands queued operations to the kernel and completions to `sink`, without waiting.
+    ///
+    /// At most one system call, and none when nothing is queued and the kernel has announced nothing.
+    #[inline]
+    pub(crate) fn turn(&mut self, sink: &mut impl FnMut(Completion)) {
+        match self {
+            Driver::Uring(driver) => driver.turn(sink),
+        }
+    }
+
+    /// As [`turn`](Driver::turn), but if there is no completion yet, waits for one, for the doorbell, for a signal, or for `timeout`.
+    ///
+    /// May return early for no reason. One system call at most.
+    pub(crate) fn park(&mut self, timeout: Option<Duration>, sink: &mut impl FnMut(Completion)) {
+        match self {
+            Driver::Uring(driver) => driver.park(timeout, sink),
+        }
+    }
+
+    /// Makes sure that rings from now on end a [`park`](Driver::park). To be called before "sleeping" is published.
+    #[inline]
+    pub(crate) fn arm_doorbell(&mut self) {
+        match self {
+            Driver::Uring(driver) => driver.arm_doorbell(),
+        }
+    }
+
+    /// How many operations were submitted and not yet handed out.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> usize {
+        match self {
+            Driver::Uring(driver) => driver.in_flight(),
+        }
+    }
+
+    /// Whether [`turn`](Driver::turn) would find something to do now. A few loads, no system call.
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        match self {
+            Driver::Uring(driver) => driver.has_work(),
+        }
+    }
+
+    /// How many system calls were made to submit, reap and wait, for metrics.
+    #[inline]
+    pub(crate) fn system_calls(&self) -> u64 {
+        match self {
+            Driver::Uring(driver) => driver.enters(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! From an operation to the kernel's submission entry.
+
+use super::super::Operation;
+use io_uring::{opcode, squeue, types::Fd};
+
+/// `IORING_RECVSEND_POLL_FIRST`: start by waiting for readiness instead of with an attempt that is expected to fail.
+const POLL_FIRST: u16 = 1;
+
+/// The most that Linux transfers in one call: `MAX_RW_COUNT`, the largest `i32` cut to a multiple of the page size.
+const LONGEST: usize = 0x7fff_f000;
+
+/// The entry for `operation`, without its user data.
+///
+/// `poll_first` says that the kernel knows that flag (5.19).
+#[inline]
+pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
+    let ioprio = if poll_first { POLL_FIRST } else { 0 };
+    match *operation {
+        Operation::Accept { fd, addr, len, flags } => {
+            opcode::Accept::new(Fd(fd), addr.cast(), len).flags(flags).build()
+        }
+        Operation::Connect { fd, addr, len } => opcode::Connect::new(Fd(fd), addr.cast(), len).build(),
+        Operation::Recv { fd, buf, len, flags } => {
+            opcode::Recv::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
+        }
+        Operation::Send { fd, buf, len, flags } => {
+            opcode::Send::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
+        }
+        Operation::RecvMsg { fd, msg, flags } => {
+            opcode::RecvMsg::new(Fd(fd), msg).flags(flags.cast_unsigned()).ioprio(ioprio).build()
+        }
+        Operation::SendMsg { fd, msg, flags } => {
+            opcode::SendMsg::new(Fd(fd), msg).flags(flags.cast_unsigned()).ioprio(ioprio).build()
+        }
+        Operation::Poll { fd, events } => opcode::PollAdd::new(Fd(fd), events).build(),
+        Operation::Read { fd, buf, len, offset } => opcode::Read::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
+        Operation::Write { fd, buf, len, offset } => opcode::Write::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
+    }
+}
+
+/// The opcodes that [`build`] and the driver itself use.
+pub(super) const OPCODES: [(u8, &str); 11] = [
+    (opcode::Nop::CODE, "NOP"),
+    (opcode::PollAdd::CODE, "POLL_ADD"),
+    (opcode::AsyncCancel::CODE, "ASYNC_CANCEL"),
+    (opcode::Accept::CODE, "ACCEPT"),
+    (opcode::Connect::CODE, "CONNECT"),
+    (opcode::Recv::CODE, "RECV"),
+    (opcode::Send::CODE, "SEND"),
+    (opcode::RecvMsg::CODE, "RECVMSG"),
+    (opcode::SendMsg::CODE, "SENDMSG"),
+    (opcode::Read::CODE, "READ"),
+    (opcode::Write::CODE, "WRITE"),
+];
+
+#[inline]
+fn clamp(len: usize) -> u32 {
+    len.min(LONGEST) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_beyond_the_kernels_is_cut() {
+        assert_eq!(clamp(17), 17);
+        assert_eq!(clamp(LONGEST), 0x7fff_f000);
+        assert_eq!(clamp(LONGEST + 1), 0x7fff_f000);
+        // A plain cast to 32 bits would make this an empty transfer, which reads as the end of the file.
+        assert_eq!(clamp(1 << 32), 0x7fff_f000);
+    }
+}

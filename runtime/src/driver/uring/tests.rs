@@ -1,0 +1,273 @@
+//! What is particular to a ring: its own queues' limits, refused enters, sandboxes, messages.
+
+use super::super::error::Step;
+use super::super::{Driver, DriverConfig, DriverError, Operation, Token};
+use super::{DOORBELL, TaskWork, Uring};
+use std::collections::HashSet;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn tiny() -> Uring {
+    Uring::new(&DriverConfig { submission_entries: 4, completion_entries: 8 }).unwrap()
+}
+
+fn poll(fd: &impl AsRawFd, events: i16) -> Operation {
+    Operation::Poll { fd: fd.as_raw_fd(), events: events as u32 }
+}
+
+/// Submits polls of `fd` with the tokens `range`.
+fn submit_polls(ring: &mut Uring, fd: &impl AsRawFd, events: i16, range: std::ops::Range<u64>) {
+    for raw in range {
+        // SAFETY: no memory is named.
+        unsafe { ring.submit(&poll(fd, events), Token::new(raw)) };
+    }
+}
+
+/// Turns until `count` completions came, and returns their tokens, each of which came once.
+fn collect(ring: &mut Uring, count: usize) -> HashSet<u64> {
+    let (mut seen, start) = (HashSet::new(), Instant::now());
+    while seen.len() < count {
+        assert!(start.elapsed() < LIMIT, "{} of {count} completions came", seen.len());
+        ring.turn(&mut |completion| assert!(seen.insert(completion.token.get()), "twice: {completion:?}"));
+    }
+    seen
+}
+
+/// More completions at once than the queue has room for.
+fn overflow(ring: &mut Uring, count: u64) -> (UnixStream, UnixStream) {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    submit_polls(ring, &ours, libc::POLLIN, 1..count + 1);
+    ring.turn(&mut |completion| panic!("nothing is there yet: {completion:?}"));
+    theirs.write_all(b"x").unwrap();
+    ring.enter(0, None);
+    assert!(ring.ring.submission().cq_overflow(), "{count} completions fit into a queue of 8");
+    (ours, theirs)
+}
+
+#[test]
+fn an_overflowing_completion_queue_loses_nothing() {
+    let mut ring = tiny();
+    let _sockets = overflow(&mut ring, 500);
+    assert_eq!(collect(&mut ring, 500), (1..501).collect());
+    assert_eq!(ring.in_flight(), 0);
+}
+
+#[test]
+fn the_doorbell_comes_back_after_an_overflow() {
+    let mut ring = tiny();
+    ring.arm_doorbell();
+    ring.turn(&mut |_| ());
+    let bell = ring.doorbell();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    submit_polls(&mut ring, &ours, libc::POLLIN, 1..101);
+    ring.turn(&mut |_| ());
+    theirs.write_all(b"x").unwrap();
+    // Its completion finds the queue full behind the polls', which ends a multishot poll.
+    bell.ring();
+    ring.enter(0, None);
+    assert_eq!(collect(&mut ring, 100).len(), 100);
+    ring.turn(&mut |_| ());
+
+    for _ in 0..3 {
+        ring.arm_doorbell();
+        let rang = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                rang.store(true, std::sync::atomic::Ordering::SeqCst);
+                bell.ring();
+            });
+            let start = Instant::now();
+            while !rang.load(std::sync::atomic::Ordering::SeqCst) {
+                assert!(start.elapsed() < LIMIT, "the doorbell is dead");
+                ring.arm_doorbell();
+                ring.park(Some(LIMIT), &mut |_| ());
+            }
+        });
+    }
+}
+
+#[test]
+fn refused_enters_are_made_again() {
+    for errno in [libc::EAGAIN, libc::EBUSY, libc::ENOMEM, libc::EINTR] {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut ring = tiny();
+        ring.gate.faults.extend([errno; 10]);
+        submit_polls(&mut ring, &ours, libc::POLLOUT, 1..101);
+        assert_eq!(ring.gate.faults.len(), 9, "one attempt, then the backlog");
+        assert_eq!(ring.backlog.len(), 96);
+        ring.park(Some(LIMIT), &mut |completion| panic!("the kernel has nothing yet: {completion:?}"));
+        assert!(ring.has_work());
+        ring.cancel(Token::new(100));
+        assert_eq!(collect(&mut ring, 100), (1..101).collect());
+    }
+}
+
+/// A cancel stays behind its operation, however both got into the kernel.
+#[test]
+fn a_cancel_never_overtakes_its_operation() {
+    for faults in 0..4 {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut ring = tiny();
+        ring.gate.faults.extend(vec![libc::EBUSY; faults]);
+        for raw in 1..51 {
+            // SAFETY: no memory is named.
+            unsafe { ring.submit(&poll(&ours, libc::POLLIN), Token::new(raw)) };
+            ring.cancel(Token::new(raw));
+        }
+        // Every operation was cancelled: nobody writes to the socket, so any other end is none.
+        assert_eq!(collect(&mut ring, 50), (1..51).collect());
+    }
+}
+
+#[test]
+fn completions_of_a_flush_are_kept_for_the_next_turn() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut ring = tiny();
+    submit_polls(&mut ring, &ours, libc::POLLOUT, 1..6);
+    assert_eq!(ring.spill.len(), 4);
+    assert_eq!(ring.in_flight(), 5);
+    assert!(ring.has_work());
+    // Parking does not sleep over them.
+    let mut got = 0;
+    ring.park(None, &mut |_| got += 1);
+    assert!(got >= 4);
+    assert_eq!(got + ring.in_flight(), 5);
+    while ring.in_flight() > 0 {
+        ring.turn(&mut |_| ());
+    }
+}
+
+/// The way of kernels before 5.13.
+#[test]
+fn the_doorbell_works_without_multishot_polls() {
+    let mut ring = tiny();
+    ring.book.multishot = false;
+    let bell = ring.doorbell();
+    let enters = ring.enters();
+    for round in 0..100 {
+        ring.arm_doorbell();
+        if round % 3 == 0 {
+            bell.ring();
+            ring.park(Some(LIMIT), &mut |_| ());
+        } else {
+            thread::scope(|scope| {
+                scope.spawn(|| bell.ring());
+                ring.park(Some(LIMIT), &mut |_| ());
+            });
+        }
+    }
+    // The counter was emptied each time, or the poll would fire at once for ever; each ring costs one park, give or take.
+    ring.arm_doorbell();
+    ring.park(Some(Duration::from_millis(1)), &mut |_| ());
+    ring.park(Some(Duration::from_millis(1)), &mut |_| ());
+    assert!(ring.enters() - enters <= 2 * 103);
+    assert!(ring.book.armed, "nobody rang, the poll is still there");
+}
+
+#[test]
+fn a_kernel_that_refuses_multishot_polls_is_asked_for_plain_ones() {
+    let mut ring = tiny();
+    ring.arm_doorbell();
+    assert!(ring.book.settle(DOORBELL, -libc::EINVAL, 0).is_none());
+    assert!(!ring.book.armed && !ring.book.multishot && ring.book.rang);
+}
+
+#[test]
+fn every_rung_of_the_ladder_is_told_apart() {
+    let kinds: Vec<_> = TaskWork::LADDER
+        .iter()
+        .filter_map(|rung| Uring::with_task_work(&DriverConfig::default(), *rung).ok())
+        .map(|ring| ring.kind())
+        .collect();
+    assert_eq!(kinds.last(), Some(&"io_uring (interrupting)"));
+    assert_eq!(kinds.iter().collect::<HashSet<_>>().len(), kinds.len());
+    assert_eq!(Uring::new(&DriverConfig::default()).unwrap().kind(), kinds[0]);
+}
+
+#[test]
+fn sizes_are_taken_as_asked_or_rounded() {
+    for (submission_entries, completion_entries) in [(0, 0), (1, 1), (3, 5), (64, 16), (1 << 20, 1 << 30)] {
+        let mut ring = Uring::new(&DriverConfig { submission_entries, completion_entries }).unwrap();
+        let submission = ring.ring.submission().capacity();
+        let completion = ring.ring.completion().capacity();
+        assert!(submission >= (submission_entries as usize).min(32768), "{submission}");
+        assert!(completion >= (completion_entries as usize).min(65536), "{completion}");
+    }
+}
+
+/// Makes a driver on a thread for which a seccomp filter answers one system call with an error, as container runtimes do.
+fn sandboxed(call: libc::c_long, errno: i32) -> Result<&'static str, DriverError> {
+    let filter = [
+        // Load the number of the call, the first field of `struct seccomp_data`.
+        libc::sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: 0 },
+        libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt: 0, jf: 1, k: call as u32 },
+        libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: libc::SECCOMP_RET_ERRNO | errno as u32 },
+        libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW },
+    ];
+    thread::spawn(move || {
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        // SAFETY: the program and its instructions outlive the call, which copies them. The filter binds this thread only.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+            let set = libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program);
+            assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        }
+        Driver::new(&DriverConfig::default()).map(|driver| driver.kind())
+    })
+    .join()
+    .unwrap()
+}
+
+#[test]
+fn a_sandbox_that_denies_io_uring_is_named() {
+    let message = sandboxed(libc::SYS_io_uring_setup, libc::EPERM).unwrap_err().to_string();
+    // Where the machine itself forbids io_uring, that comes first.
+    assert!(message.contains("io_uring_setup is forbidden"), "{message}");
+    assert!(message.contains("seccomp") || message.contains("kernel.io_uring_disabled"), "{message}");
+    assert!(!message.contains('\n'), "{message}");
+
+    let message = sandboxed(libc::SYS_io_uring_setup, libc::ENOSYS).unwrap_err().to_string();
+    assert!(message.contains("does not exist here") && message.contains("newer kernel"), "{message}");
+
+    let error = sandboxed(libc::SYS_io_uring_enter, libc::EPERM).unwrap_err();
+    assert!(error.to_string().contains("io_uring_enter is forbidden"), "{error}");
+    assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+
+    let message = sandboxed(libc::SYS_io_uring_setup, libc::EMFILE).unwrap_err().to_string();
+    assert!(message.contains("ulimit -n"), "{message}");
+
+    let message = sandboxed(libc::SYS_eventfd2, libc::EMFILE).unwrap_err().to_string();
+    assert!(message.contains("for eventfd") && message.contains("ulimit -n"), "{message}");
+}
+
+#[test]
+fn a_sandbox_that_denies_registering_is_put_up_with() {
+    assert!(sandboxed(libc::SYS_io_uring_register, libc::EPERM).unwrap().starts_with("io_uring"));
+}
+
+#[test]
+fn every_cause_has_its_cure() {
+    for (errno, disabled, cure) in [
+        (libc::EPERM, Some(2), "sysctl kernel.io_uring_disabled=0"),
+        (libc::EPERM, Some(1), "kernel.io_uring_group"),
+        (libc::EPERM, Some(0), "seccomp"),
+        (libc::EACCES, None, "seccomp"),
+        (libc::ENOSYS, None, "newer kernel"),
+        (libc::ENOMEM, Some(0), "ulimit -l"),
+        (libc::EMFILE, Some(0), "ulimit -n"),
+        (libc::ENFILE, Some(0), "fs.file-max"),
+        (libc::EINVAL, Some(0), "io_uring_setup failed"),
+    ] {
+        let message = DriverError::with_sysctl(Step::Setup, errno, disabled).to_string();
+        assert!(message.contains(cure), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+    let old = io::Error::new(io::ErrorKind::Unsupported, "it lacks the operation SEND");
+    let message = DriverError::new(Step::Probe, old).to_string();
+    assert!(message.contains("lacks the operation SEND") && message.contains("5.11"), "{message}");
+}

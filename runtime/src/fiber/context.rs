@@ -1,0 +1,59 @@
+//! The switch: one suspended or finished flow of control on a stack of its own.
+//!
+//! corosensei does it today. Nothing outside this file names it, so that another switch can take its place.
+
+use super::slot::Slot;
+use super::stack::Stack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+/// A flow of control that can be resumed until it ends.
+pub(crate) struct Context(Coroutine<(), (), (), Stack>);
+
+/// What a running flow of control needs in order to suspend itself.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Suspender(*const Yielder<(), ()>);
+
+impl Suspender {
+    pub(crate) const NONE: Suspender = Suspender(std::ptr::null());
+
+    /// Switches to whoever resumed this flow of control; returns when it is resumed again.
+    ///
+    /// # Safety
+    ///
+    /// Called on the very flow of control that this suspender was given to, after it started and before it ended.
+    #[inline(always)]
+    pub(crate) unsafe fn suspend(self) {
+        // SAFETY: the caller is on the coroutine whose root frame holds the yielder, so the frame is alive.
+        unsafe { (*self.0).suspend(()) }
+    }
+}
+
+impl Context {
+    /// Prepares `body(slot)` to run on `stack`. Nothing runs before the first [`resume`](Self::resume).
+    ///
+    /// The body gets the slot whose suspender it is to use; the suspender is stored there before it runs.
+    #[inline]
+    pub(crate) fn new(stack: Stack, slot: *const Slot, body: fn(&Slot)) -> Context {
+        Context(Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            // SAFETY: a slot lives as long as the context in it, and slots are never unmapped while a worker runs
+            // (`SlotSlab` keeps that).
+            let slot = unsafe { &*slot };
+            slot.set_suspender(Suspender(yielder));
+            body(slot);
+        }))
+    }
+
+    /// Runs it until it suspends or ends; `true` once it has ended.
+    #[inline(always)]
+    pub(crate) fn resume(&mut self) -> bool {
+        matches!(self.0.resume(()), CoroutineResult::Return(()))
+    }
+
+    /// The stack, to be used again. It has ended.
+    #[inline]
+    pub(crate) fn into_stack(self) -> Stack {
+        debug_assert!(self.0.done());
+        self.0.into_stack()
+    }
+}

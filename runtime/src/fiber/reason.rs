@@ -1,0 +1,72 @@
+//! Why a fiber waits: one name per place that suspends, so that a dump can be read.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident => $text:literal,)*) => {
+        /// What a suspended fiber waits for.
+        ///
+        /// Each place of the runtime that suspends has a variant of its own; [`Display`](fmt::Display) gives the words
+        /// that a dump prints.
+        ///
+        /// ```
+        /// use fiber::runtime::Reason;
+        ///
+        /// assert_eq!(Reason::Sleep.to_string(), "sleeping");
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+        }
+
+        impl fmt::Display for Reason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Reason::$variant => $text,)* })
+            }
+        }
+    };
+}
+
+reasons! {
+    /// In [`yield_now`](crate::yield_now), or at the end of its budget.
+    Yield => "yielding",
+    /// In [`park`](crate::park) or [`park_timeout`](crate::park_timeout).
+    Park => "parked",
+    /// In [`JoinHandle::join`](crate::JoinHandle::join).
+    Join => "joining a fiber",
+    /// At the end of a [`scope`](crate::scope), for its children.
+    Scope => "waiting for the fibers of its scope",
+    /// In [`time::sleep`](crate::time::sleep) or [`time::sleep_until`](crate::time::sleep_until).
+    Sleep => "sleeping",
+    /// In [`sync::Mutex::lock`](crate::sync::Mutex::lock).
+    Lock => "locking a mutex",
+    /// In `send` of a full channel.
+    Send => "sending to a full channel",
+    /// In `recv` of an empty channel.
+    Receive => "receiving from an empty channel",
+    /// In [`net::TcpListener::accept`](crate::net::TcpListener::accept).
+    Accept => "accepting a connection",
+    /// In [`net::TcpStream::connect`](crate::net::TcpStream::connect).
+    Connect => "connecting",
+    /// Reading from a socket.
+    Read => "reading from a socket",
+    /// Writing to a socket.
+    Write => "writing to a socket",
+    /// In [`net::TcpStream::peek`](crate::net::TcpStream::peek).
+    Peek => "peeking at a socket",
+    /// In the look-up of a host name.
+    Lookup => "looking up a host name",
+}
+
+impl Reason {
+    /// The reason with this number, as written by `as u8`.
+    pub(crate) fn from_number(number: u8) -> Option<Reason> {
+        Reason::ALL.get(usize::from(number)).copied()
+    }
+}

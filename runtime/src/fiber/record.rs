@@ -1,0 +1,384 @@
+//! One fiber from its spawn to the last handle: its closure, then its result, and everything about it that is shared.
+//!
+//! A [`Record`] is one heap block. Its [`Header`] has the same layout whatever the closure, so that queues and wakers
+//! carry a thin pointer. Life of a record:
+//!
+//! 1. `spawn` allocates it with the closure in its stage and two references, the runtime's and the handle's.
+//! 2. A worker takes it from a queue, gives it a slot and a stack, and on that stack [`Header::run`] consumes the closure and
+//!    leaves the result in the stage.
+//! 3. The join protocol (`join.rs`) decides who owns the result: the handle, or the fiber if the handle is gone. So the
+//!    result of a `!Send` fiber is never dropped elsewhere than on the thread it was made on.
+//! 4. The last reference frees the block; the stage is empty by then.
+
+use super::join::JoinState;
+use super::slot::{Slot, SlotInfo};
+use super::stack::StackBounds;
+use super::unwind::Raised;
+use crate::registry::Task;
+use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::thread::Result as Outcome;
+
+/// Who waits: a fiber, or a thread that is no fiber.
+#[derive(Clone)]
+pub(crate) enum Waiter {
+    /// Resumed by its worker.
+    Fiber(FiberRef),
+    /// Unparked by [`std::thread::Thread::unpark`].
+    Thread(std::thread::Thread),
+}
+
+/// What is asked of a fiber when it is spawned.
+#[derive(Clone, Default)]
+pub(crate) struct Identity {
+    pub(crate) task: Option<&'static Task>,
+    pub(crate) name: Option<Arc<str>>,
+    /// Bytes of stack; `None` for the runtime's default.
+    pub(crate) stack_size: Option<usize>,
+    /// Who answers for the fiber, if it is a scope's.
+    pub(crate) parent: Option<Arc<dyn Parent>>,
+}
+
+/// Whoever may not go on before its fibers have ended.
+pub(crate) trait Parent: Send + Sync {
+    /// A fiber panicked, and nobody joined it.
+    fn child_panicked(&self, payload: Box<dyn Any + Send>);
+
+    /// A fiber has ended; nothing that it borrowed is in use any more.
+    fn child_ended(&self);
+}
+
+/// The part of a record that does not depend on the closure.
+pub(crate) struct Header {
+    refs: AtomicUsize,
+    functions: &'static Functions,
+    pub(crate) id: u64,
+    pub(crate) identity: Identity,
+    pub(crate) join: JoinState<Waiter>,
+    /// park/unpark: `EMPTY`, `PARKED` or `NOTIFIED`.
+    pub(crate) permit: AtomicU8,
+    /// Whether cancellation was asked for, by anybody.
+    pub(crate) cancelled: AtomicBool,
+    /// Whether the record is in its worker's inbox, or on its way there.
+    pub(crate) posted: AtomicBool,
+    /// The next record in the inbox; whoever set `posted` owns it until the worker clears the flag.
+    pub(crate) next: AtomicPtr<Header>,
+    /// The `Home` of the worker that started the fiber; null until then. Set once.
+    pub(crate) home: AtomicPtr<()>,
+    /// What only the fiber's worker touches.
+    pub(crate) own: Own,
+}
+
+/// State of a started fiber that its own worker alone reads and writes.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// The fiber's slot; `None` before it starts and after it has ended.
+    pub(crate) slot: Cell<Option<NonNull<Slot>>>,
+    pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
+    /// Where the fiber's stack lies.
+    pub(crate) stack: Cell<Option<StackBounds>>,
+    /// The innermost time limit that is in force (`sched::cancel`).
+    pub(crate) limits: Cell<*const ()>,
+    /// How many `shield`-like sections are open: cancellation is not raised within.
+    pub(crate) shielded: Cell<u32>,
+    /// Whether the fiber's own cancellation was already given to it as an error.
+    pub(crate) told: Cell<bool>,
+    /// Whether the fiber has waited before; see `sched::cancel`.
+    pub(crate) settled: Cell<bool>,
+    /// Whether the fiber is being unwound by cancellation rather than by a panic.
+    pub(crate) raised: Cell<bool>,
+    /// Whether the fiber is suspended, or was, in the middle of an unwinding.
+    pub(crate) unwinding: Cell<bool>,
+}
+
+/// What a record can do, by type of closure and result.
+struct Functions {
+    run: unsafe fn(NonNull<Header>) -> bool,
+    refuse: unsafe fn(NonNull<Header>, Box<dyn Any + Send>),
+    take: unsafe fn(NonNull<Header>, *mut ()),
+    discard: unsafe fn(NonNull<Header>) -> Option<Box<dyn Any + Send>>,
+    free: unsafe fn(NonNull<Header>),
+}
+
+/// A fiber's block on the heap.
+#[repr(C)]
+struct Record<F, T> {
+    header: Header,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+enum Stage<F, T> {
+    Closure(F),
+    Result(Outcome<T>),
+    Empty,
+}
+
+/// A counted reference to a fiber's record.
+pub(crate) struct FiberRef(NonNull<Header>);
+
+// SAFETY: what a header shares is atomic or immutable after `new`; `own` is touched by the fiber's worker alone (each access
+// says why it is on that thread); the stage is passed by the join protocol, and `spawn`'s bounds (or `!Send` handles) decide
+// where its content may go.
+unsafe impl Send for FiberRef {}
+// SAFETY: as above.
+unsafe impl Sync for FiberRef {}
+
+impl FiberRef {
+    /// Allocates a record with two references: the one returned, for the queue, and one for the handle, made by
+    /// [`Handle::new`].
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, identity: Identity) -> (FiberRef, Handle<T>) {
+        let record = Box::new(Record {
+            header: Header {
+                refs: AtomicUsize::new(2),
+                functions: &Functions {
+                    run: run::<F, T>,
+                    refuse: refuse::<F, T>,
+                    take: take::<F, T>,
+                    discard: discard::<F, T>,
+                    free: free::<F, T>,
+                },
+                id,
+                identity,
+                join: JoinState::new(),
+                permit: AtomicU8::new(0),
+                cancelled: AtomicBool::new(false),
+                posted: AtomicBool::new(false),
+                next: AtomicPtr::new(ptr::null_mut()),
+                home: AtomicPtr::new(ptr::null_mut()),
+                own: Own::default(),
+            },
+            stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
+        });
+        let header = NonNull::from(Box::leak(record)).cast();
+        (FiberRef(header), Handle { fiber: FiberRef(header), result: PhantomData })
+    }
+
+    /// Gives the reference up as a pointer; [`from_raw`](Self::from_raw) takes it back.
+    pub(crate) fn into_raw(self) -> *mut Header {
+        std::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`into_raw`](Self::into_raw), and each such pointer is taken back once.
+    pub(crate) unsafe fn from_raw(raw: *mut Header) -> FiberRef {
+        // SAFETY: `into_raw` gives non-null pointers.
+        FiberRef(unsafe { NonNull::new_unchecked(raw) })
+    }
+
+    /// Another reference to a fiber known by its header.
+    pub(crate) fn of(header: &Header) -> FiberRef {
+        header.refs.fetch_add(1, Relaxed);
+        FiberRef(NonNull::from(header))
+    }
+
+    /// Consumes the closure on the stack that the caller stands on, and keeps the result or the panic. Whether it was a
+    /// panic; an unwinding by cancellation is none.
+    ///
+    /// # Safety
+    ///
+    /// Called once, by the worker that took the record from its queue, on the fiber's own stack.
+    pub(crate) unsafe fn run(&self) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { (self.functions.run)(self.0) }
+    }
+
+    /// Drops the closure unrun and keeps `why` as if it had panicked with it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`run`](Self::run), instead of it.
+    pub(crate) unsafe fn refuse(&self, why: Box<dyn Any + Send>) {
+        // SAFETY: passed on to the caller.
+        unsafe { (self.functions.refuse)(self.0, why) }
+    }
+
+    /// Drops the result that nobody will ask for, and returns the panic if it was one.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the result by the join protocol.
+    pub(crate) unsafe fn discard(&self) -> Option<Box<dyn Any + Send>> {
+        // SAFETY: passed on to the caller.
+        unsafe { (self.functions.discard)(self.0) }
+    }
+}
+
+impl Clone for FiberRef {
+    fn clone(&self) -> Self {
+        self.refs.fetch_add(1, Relaxed);
+        FiberRef(self.0)
+    }
+}
+
+impl Drop for FiberRef {
+    #[inline]
+    fn drop(&mut self) {
+        if self.refs.load(Acquire) != 1 {
+            if self.refs.fetch_sub(1, Release) != 1 {
+                return;
+            }
+            fence(Acquire);
+        }
+        // SAFETY: that was the last reference.
+        unsafe { (self.functions.free)(self.0) }
+    }
+}
+
+impl Deref for FiberRef {
+    type Target = Header;
+
+    #[inline(always)]
+    fn deref(&self) -> &Header {
+        // SAFETY: the reference keeps the record alive.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Header {
+    /// A panic that nobody will ask for: it goes to the parent, or to standard error.
+    pub(crate) fn lose(&self, panic: Box<dyn Any + Send>) {
+        match &self.identity.parent {
+            Some(parent) => parent.child_panicked(panic),
+            None => super::report_lost_panic(self, panic),
+        }
+    }
+}
+
+/// The right to a fiber's result. Holds one reference; dropping it abandons the fiber.
+pub(crate) struct Handle<T> {
+    pub(crate) fiber: FiberRef,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> Handle<T> {
+    /// The result, which is there.
+    pub(crate) fn take(self) -> Outcome<T> {
+        assert!(self.fiber.join.is_done(), "the result of a fiber is taken after it ended");
+        let mut result = std::mem::MaybeUninit::<Outcome<T>>::uninit();
+        // SAFETY: the fiber is done and was not abandoned (this handle still exists), so the result is this handle's; the
+        // record was made with this `T`.
+        unsafe { (self.fiber.functions.take)(self.fiber.0, result.as_mut_ptr().cast()) };
+        // The result is out: nothing is left to abandon, only the reference to give back.
+        let this = std::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, so the reference is read out once.
+        drop(unsafe { ptr::read(&this.fiber) });
+        // SAFETY: `take` wrote it.
+        unsafe { result.assume_init() }
+    }
+}
+
+impl<T> Drop for Handle<T> {
+    fn drop(&mut self) {
+        if self.fiber.join.abandon() {
+            // SAFETY: the fiber is done and this handle abandoned it second, so the result is this handle's.
+            if let Some(panic) = unsafe { self.fiber.discard() } {
+                self.fiber.lose(panic);
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// See [`FiberRef::run`].
+unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) -> bool {
+    let record = header.cast::<Record<F, T>>();
+    // SAFETY: the header begins a record of these types; the fiber's worker alone touches the stage before `DONE`.
+    let stage = unsafe { record.as_ref() }.stage.get();
+    // SAFETY: as above.
+    let Stage::Closure(f) = std::mem::replace(unsafe { &mut *stage }, Stage::Empty) else {
+        unreachable!("a fiber runs once");
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(f));
+    let panicked = outcome.as_ref().is_err_and(|payload| !payload.is::<Raised>());
+    // SAFETY: as above; the old value is `Empty`.
+    unsafe { *stage = Stage::Result(outcome) };
+    panicked
+}
+
+/// # Safety
+///
+/// See [`FiberRef::refuse`].
+unsafe fn refuse<F, T>(header: NonNull<Header>, why: Box<dyn Any + Send>) {
+    let record = header.cast::<Record<F, T>>();
+    // SAFETY: as in `run`.
+    let stage = unsafe { record.as_ref() }.stage.get();
+    // SAFETY: as in `run`.
+    let closure = std::mem::replace(unsafe { &mut *stage }, Stage::Result(Err(why)));
+    // A destructor of a captured value may panic; there is nobody to tell but the hook, which has run by then.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(closure)));
+}
+
+/// # Safety
+///
+/// See [`Handle::take`]: `out` has room for an `Outcome<T>`.
+unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
+    let record = header.cast::<Record<F, T>>();
+    // SAFETY: the caller owns the result, hence the stage.
+    let stage = unsafe { &mut *record.as_ref().stage.get() };
+    let Stage::Result(outcome) = std::mem::replace(stage, Stage::Empty) else {
+        unreachable!("a result is taken once, after the fiber is done");
+    };
+    // SAFETY: the caller gave room for it.
+    unsafe { out.cast::<Outcome<T>>().write(outcome) };
+}
+
+/// # Safety
+///
+/// See [`FiberRef::discard`].
+unsafe fn discard<F, T>(header: NonNull<Header>) -> Option<Box<dyn Any + Send>> {
+    let record = header.cast::<Record<F, T>>();
+    // SAFETY: the caller owns the result, hence the stage.
+    let stage = unsafe { &mut *record.as_ref().stage.get() };
+    match std::mem::replace(stage, Stage::Empty) {
+        Stage::Result(Err(panic)) => Some(panic),
+        // A destructor that panics here is the fiber's last act; the hook has reported it.
+        Stage::Result(Ok(value)) => catch_unwind(AssertUnwindSafe(|| drop(value))).err(),
+        _ => None,
+    }
+}
+
+/// # Safety
+///
+/// No reference is left.
+unsafe fn free<F, T>(header: NonNull<Header>) {
+    // SAFETY: `FiberRef::spawn` made the block by leaking a box of this type, and nobody else has it.
+    drop(unsafe { Box::from_raw(header.cast::<Record<F, T>>().as_ptr()) });
+}
+
+/// The states of a fiber's permit.
+pub(crate) mod permit {
+    pub(crate) const EMPTY: u8 = 0;
+    pub(crate) const PARKED: u8 = 1;
+    pub(crate) const NOTIFIED: u8 = 2;
+}
+
+impl Header {
+    /// Makes the permit available; `true` if the fiber is parked and has to be woken.
+    pub(crate) fn permit_give(&self) -> bool {
+        self.permit.swap(permit::NOTIFIED, AcqRel) == permit::PARKED
+    }
+
+    /// Takes the permit if it is there.
+    pub(crate) fn permit_take(&self) -> bool {
+        self.permit.compare_exchange(permit::NOTIFIED, permit::EMPTY, AcqRel, Acquire).is_ok()
+    }
+
+    /// Announces that the fiber parks; `false` if the permit came first.
+    pub(crate) fn permit_park(&self) -> bool {
+        self.permit.compare_exchange(permit::EMPTY, permit::PARKED, AcqRel, Acquire).is_ok()
+    }
+
+    /// Ends a park; `true` if the permit came, which is taken with it.
+    pub(crate) fn permit_unpark(&self) -> bool {
+        self.permit.swap(permit::EMPTY, AcqRel) == permit::NOTIFIED
+    }
+}

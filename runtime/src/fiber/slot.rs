@@ -1,0 +1,271 @@
+//! The scheduling state of started fibers, dense and apart from their stacks.
+//!
+//! A worker reads one [`Slot`] (a cache line) for each fiber that it resumes. With that state at the top of each stack
+//! every such read would also miss in the TLB. What only observers (the dump) read is in [`SlotInfo`], a second array.
+//!
+//! Who may touch what: the worker that owns the slab reads and writes everything. Other threads read the atomics alone, and
+//! only those; they may see a slot between two fibers, which the identifier, read before and after, tells them.
+//! Slots are never unmapped: a slab belongs to a `Home` (see `sched`), and homes are recycled for ever.
+
+use super::context::{Context, Suspender};
+use super::reason::Reason;
+use super::record::Header;
+use crate::registry::Task;
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
+
+/// What a started fiber is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// In its worker's ready queue, or about to be.
+    Ready = 0,
+    /// On its worker's processor.
+    Running = 1,
+    /// Suspended; in nobody's queue.
+    Waiting = 2,
+}
+
+/// One started fiber, as its worker sees it.
+#[repr(C, align(64))]
+pub(crate) struct Slot {
+    /// Initialised while the slot is taken.
+    context: UnsafeCell<MaybeUninit<Context>>,
+    suspender: Cell<Suspender>,
+    header: Cell<*const Header>,
+    /// `Phase` in the low byte, `Reason` in the next.
+    status: AtomicU32,
+    /// When the fiber last changed to waiting, in the worker's coarse clock.
+    since: AtomicU32,
+}
+
+/// What observers may know of the fiber in a slot.
+pub(crate) struct SlotInfo {
+    /// The fiber's identifier; 0 while the slot is free.
+    id: AtomicU64,
+    task: AtomicPtr<Task>,
+}
+
+/// A fiber as an observer saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observed {
+    pub(crate) id: u64,
+    pub(crate) task: Option<&'static Task>,
+    pub(crate) phase: Phase,
+    pub(crate) reason: Option<Reason>,
+    /// In the worker's coarse clock.
+    pub(crate) since: u32,
+}
+
+impl Slot {
+    const fn new() -> Slot {
+        Slot {
+            context: UnsafeCell::new(MaybeUninit::uninit()),
+            suspender: Cell::new(Suspender::NONE),
+            header: Cell::new(ptr::null()),
+            status: AtomicU32::new(0),
+            since: AtomicU32::new(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_suspender(&self, suspender: Suspender) {
+        self.suspender.set(suspender);
+    }
+
+    /// The fiber's record.
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: a taken slot holds its record alive; `SlotSlab::take` stores it and `finish` clears it.
+        unsafe { &*self.header.get() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn phase(&self) -> Phase {
+        phase_of(self.status.load(Relaxed))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.status.store(phase as u32, Relaxed);
+    }
+
+    /// Notes that the fiber waits, for what, and since when.
+    #[inline(always)]
+    pub(crate) fn set_waiting(&self, reason: Reason, now: u32) {
+        self.status.store(Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
+        self.since.store(now, Relaxed);
+    }
+
+    /// Runs the fiber until it suspends or ends; `true` once it has ended.
+    ///
+    /// # Safety
+    ///
+    /// The slot is taken, the caller is its worker, and no fiber of this slab is running.
+    #[inline(always)]
+    pub(crate) unsafe fn resume(&self) -> bool {
+        // SAFETY: a taken slot's context is initialised; the fiber that runs in it never touches the context, only the
+        // suspender, so the exclusive borrow is the only one.
+        unsafe { (*self.context.get()).assume_init_mut() }.resume()
+    }
+
+    /// Suspends the fiber; returns when it is resumed.
+    ///
+    /// # Safety
+    ///
+    /// Called on the fiber of this slot itself.
+    #[inline(always)]
+    pub(crate) unsafe fn suspend(&self) {
+        // SAFETY: the suspender was stored by the context's own first frame, which is below the caller.
+        unsafe { self.suspender.get().suspend() }
+    }
+}
+
+fn phase_of(status: u32) -> Phase {
+    match status & 0xff {
+        0 => Phase::Ready,
+        1 => Phase::Running,
+        _ => Phase::Waiting,
+    }
+}
+
+impl SlotInfo {
+    const fn new() -> SlotInfo {
+        SlotInfo { id: AtomicU64::new(0), task: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Notes whose slot this is.
+    pub(crate) fn publish(&self, id: u64, task: Option<&'static Task>) {
+        self.task.store(task.map_or(ptr::null_mut(), |task| ptr::from_ref(task).cast_mut()), Relaxed);
+        self.id.store(id, Release);
+    }
+
+    /// Notes that the slot is free.
+    pub(crate) fn clear(&self) {
+        self.id.store(0, Release);
+    }
+}
+
+/// Slots in chunks that double in size and stay where they are.
+pub(crate) struct SlotSlab {
+    chunks: [AtomicPtr<Chunk>; CHUNKS],
+}
+
+const CHUNKS: usize = 26;
+const FIRST_CHUNK: usize = 64;
+
+struct Chunk {
+    slots: Box<[Slot]>,
+    infos: Box<[SlotInfo]>,
+}
+
+/// A slot that is not taken, with its information.
+pub(crate) type FreeSlot = (NonNull<Slot>, NonNull<SlotInfo>);
+
+impl SlotSlab {
+    pub(crate) const fn new() -> SlotSlab {
+        SlotSlab { chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS] }
+    }
+
+    /// All the slots there are, to fill an empty free list when a worker takes the slab over.
+    pub(crate) fn all(&self, free: &mut Vec<FreeSlot>) {
+        for chunk in self.chunks().collect::<Vec<_>>().into_iter().rev() {
+            free.extend(chunk.slots.iter().zip(&chunk.infos).rev().map(|(s, i)| (NonNull::from(s), NonNull::from(i))));
+        }
+    }
+
+    /// Adds a chunk. Called by the worker that owns the slab, when its free list is empty.
+    #[cold]
+    pub(crate) fn grow(&self, free: &mut Vec<FreeSlot>) {
+        let index = self.chunks().count();
+        assert!(index < CHUNKS, "a worker holds at most 4 billion fibers");
+        let len = FIRST_CHUNK << index;
+        let chunk = Box::leak(Box::new(Chunk {
+            slots: (0..len).map(|_| Slot::new()).collect(),
+            infos: (0..len).map(|_| SlotInfo::new()).collect(),
+        }));
+        free.extend(chunk.slots.iter().zip(&chunk.infos).rev().map(|(s, i)| (NonNull::from(s), NonNull::from(i))));
+        self.chunks[index].store(chunk, Release);
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.chunks.iter().map_while(|chunk| {
+            // SAFETY: chunks are leaked when they are published and never taken back.
+            unsafe { chunk.load(Acquire).as_ref() }
+        })
+    }
+
+    /// The fibers that are in the slab, each as it was at some moment of the call. From any thread.
+    pub(crate) fn observe(&self) -> Vec<Observed> {
+        let mut seen = Vec::new();
+        for chunk in self.chunks() {
+            for (slot, info) in chunk.slots.iter().zip(&chunk.infos) {
+                let id = info.id.load(Acquire);
+                if id == 0 {
+                    continue;
+                }
+                let status = slot.status.load(Relaxed);
+                let since = slot.since.load(Relaxed);
+                let task = info.task.load(Relaxed);
+                fence(Acquire);
+                if info.id.load(Relaxed) != id {
+                    continue;
+                }
+                let phase = phase_of(status);
+                seen.push(Observed {
+                    id,
+                    // SAFETY: only `publish` stores here, and it stores `'static` references or null.
+                    task: unsafe { task.as_ref() },
+                    phase,
+                    reason: (phase == Phase::Waiting).then(|| Reason::from_number((status >> 8) as u8)).flatten(),
+                    since,
+                });
+            }
+        }
+        seen
+    }
+
+    /// The taken slots. Called by the worker that owns the slab.
+    pub(crate) fn for_each_taken(&self, mut f: impl FnMut(&Slot)) {
+        for chunk in self.chunks() {
+            for (slot, info) in chunk.slots.iter().zip(&chunk.infos) {
+                if info.id.load(Relaxed) != 0 {
+                    f(slot);
+                }
+            }
+        }
+    }
+}
+
+/// Takes a free slot for a fiber that starts.
+///
+/// # Safety
+///
+/// The slot came from the caller's own slab and is free; `header` stays alive until [`release`].
+#[inline]
+pub(crate) unsafe fn occupy<'a>(slot: NonNull<Slot>, header: *const Header, context: Context) -> &'a Slot {
+    // SAFETY: slots are never unmapped, and this one is the caller's alone.
+    let slot = unsafe { slot.as_ref() };
+    // SAFETY: the slot is free, so nothing refers to its context.
+    unsafe { (*slot.context.get()).write(context) };
+    slot.header.set(header);
+    slot
+}
+
+/// Empties the slot of a fiber that has ended.
+///
+/// # Safety
+///
+/// The slot is taken, its fiber has ended, and the caller is its worker.
+#[inline]
+pub(crate) unsafe fn release(slot: &Slot) -> Context {
+    slot.header.set(ptr::null());
+    // SAFETY: a taken slot's context is initialised; the slot counts as free from here on.
+    unsafe { (*slot.context.get()).assume_init_read() }
+}
+
+#[cfg(all(not(feature = "sanitizer"), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Slot>() == 64, "a slot is one cache line");

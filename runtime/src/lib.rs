@@ -1,0 +1,72 @@
+//! Stackful fibers for Linux: ordinary synchronous Rust, run by the hundred thousand.
+//!
+//! A fiber looks like a thread and costs like a task: a stack of which one page is in memory, no system call to switch, and
+//! I/O on io_uring that suspends the fiber and not the thread. Annotate `main`, mark functions as tasks, and keep writing
+//! `stream.read(&mut buffer)?`.
+//!
+//! ```no_run
+//! use fiber::net::{TcpListener, TcpStream};
+//! use std::io::{self, Read, Write};
+//!
+//! #[fiber::task(numa = "local")]
+//! fn serve(mut peer: TcpStream) -> io::Result<()> {
+//!     let mut buf = [0; 4096];
+//!     loop {
+//!         match peer.read(&mut buf)? {
+//!             0 => return Ok(()),
+//!             n => peer.write_all(&buf[..n])?,
+//!         }
+//!     }
+//! }
+//!
+//! #[fiber::main]
+//! fn main() -> io::Result<()> {
+//!     for peer in TcpListener::bind("127.0.0.1:7000")?.incoming() {
+//!         serve::spawn(peer?);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What to find where
+//!
+//! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
+//! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`net`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
+//!
+//! # What to rely on
+//!
+//! A fiber that has started never changes its thread. So `Rc`, `RefCell`, thread-locals and lock guards on its stack are as
+//! safe as on a thread, and no safe program reaches undefined behaviour through this crate. Work stealing moves fibers that have
+//! not started, whose closures are `Send`.
+//!
+//! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
+//! a read from a `std::fs::File` on a slow disk. Use what is in this crate, or a thread.
+//!
+//! # Where it runs
+//!
+//! Linux with io_uring (5.13 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never
+//! run there.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("fiber runs on Linux");
+
+mod driver;
+mod fiber;
+#[doc(hidden)]
+pub mod macros_support;
+pub mod net;
+pub mod runtime;
+mod sched;
+pub mod sync;
+mod sys;
+mod task;
+pub mod time;
+
+pub use fiber_macros::{main, task, test};
+pub use sched::cancel::Cancelled;
+pub use task::{
+    Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
+    ScopedJoinHandle, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current, yield_now,
+};

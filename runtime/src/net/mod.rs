@@ -1,0 +1,60 @@
+//! TCP, with std's names, signatures and errors.
+//!
+//! Where [`std::net`] blocks its thread, a call of this module made on a fiber suspends that fiber, and the worker runs others
+//! meanwhile. Made on an ordinary thread, it blocks the thread, exactly as std's. Porting a program is replacing `std::net`
+//! by `fiber::net`.
+//!
+//! ```
+//! use fiber::net::{TcpListener, TcpStream};
+//! use std::io::{Read, Write};
+//!
+//! # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! let server = fiber::spawn(move || -> std::io::Result<()> {
+//!     let (mut peer, _) = listener.accept()?;
+//!     let mut request = [0; 4];
+//!     peer.read_exact(&mut request)?;
+//!     peer.write_all(&request)
+//! });
+//! let mut stream = TcpStream::connect(address)?;
+//! stream.write_all(b"ping")?;
+//! let mut answer = String::new();
+//! stream.read_to_string(&mut answer)?;
+//! assert_eq!(answer, "ping");
+//! # server.join().unwrap()
+//! # }).unwrap();
+//! ```
+//!
+//! # Cancellation
+//!
+//! A wait on a cancelled fiber, or under a time limit that has passed, ends with an error the first time and by unwinding after
+//! that. The operation in the kernel has ended by then, so no buffer is written to later; and one that succeeded is reported as
+//! a success whatever came meanwhile, so no byte and no connection is lost.
+//!
+//! # What differs from std
+//!
+//! - [`ToSocketAddrs`] is a trait of this module, so that looking up a name suspends. It is implemented for the same types.
+//! - The mode set by [`set_nonblocking`](TcpStream::set_nonblocking) and the limits set by
+//!   [`set_read_timeout`](TcpStream::set_read_timeout) and [`set_write_timeout`](TcpStream::set_write_timeout) are seen when they are
+//!   set through these types, or on a descriptor before it is converted into one of them. What is set past them later, through a
+//!   duplicate of the descriptor, applies on threads only.
+
+// The room turns calls of std's types into operations and waits for them. It owns sockets, and the threads of name look-ups. It
+// calls `sched::io`, to wait, and names `driver::Operation`; of fibers it knows no more. `unsafe` is confined to `socket` (memory
+// lent to the kernel) and `tcp::descriptor` (std's unsafe trait).
+//
+// A descriptor stays in blocking mode unless the user says otherwise, because the user's program, and we off a fiber, use it
+// with plain calls. So an attempt that must not wait says so itself (`MSG_DONTWAIT`).
+
+mod addr;
+mod lookup;
+mod socket;
+mod tcp;
+
+#[cfg(test)]
+mod tests;
+
+pub use addr::ToSocketAddrs;
+pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
+pub use tcp::{Incoming, TcpListener, TcpStream};

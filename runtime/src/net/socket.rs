@@ -1,0 +1,337 @@
+//! The system calls of sockets, for fibers: an attempt that does not wait, then an operation that does.
+//!
+//! The memory lent to an operation is borrowed by the function that waits for it, and `sched::io::wait` does not return, nor
+//! unwind, before the kernel has given it back.
+
+use super::SocketAddr;
+use crate::driver::Operation;
+use crate::fiber::Reason;
+use crate::sched::io::{charge, wait};
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+/// The most that Linux transfers in one call (`MAX_RW_COUNT`), and with it the most that a call of std's transfers.
+const LONGEST: usize = 0x7fff_f000;
+/// The most buffers that one call takes (`UIO_MAXIOV`).
+const MOST_BUFFERS: usize = 1024;
+
+/// How to go about a transfer.
+pub(super) struct Manner {
+    /// What a dump says of a fiber that waits.
+    pub(super) reason: Reason,
+    /// How long to wait.
+    pub(super) timeout: Option<Duration>,
+    /// Whether to wait at all: not on a descriptor in non-blocking mode.
+    pub(super) waits: bool,
+    /// Whether to skip the attempt that does not wait, because it would be in vain.
+    pub(super) expects_to_wait: bool,
+}
+
+/// `recv`, on a fiber.
+pub(super) fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32, manner: &Manner) -> io::Result<usize> {
+    let (fd, start, len) = (fd.as_raw_fd(), buf.as_mut_ptr(), buf.len());
+    let operation = Operation::Recv { fd, buf: start, len, flags };
+    // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
+    unsafe { receive_with(manner, || libc::recv(fd, start.cast(), len, flags | libc::MSG_DONTWAIT), operation) }
+}
+
+/// `recvmsg` into several buffers, on a fiber.
+pub(super) fn receive_vectored(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>], manner: &Manner) -> io::Result<usize> {
+    let fd = fd.as_raw_fd();
+    // `IoSliceMut` has the layout of `iovec`, by its documentation.
+    let mut message = message(bufs.as_mut_ptr().cast(), bufs.len());
+    let msg = &raw mut message;
+    // SAFETY: the buffers and their list are borrowed, mutably, and the message is ours, until this function returns or unwinds.
+    unsafe {
+        let operation = Operation::RecvMsg { fd, msg, flags: 0 };
+        receive_with(manner, || libc::recvmsg(fd, msg, libc::MSG_DONTWAIT), operation)
+    }
+}
+
+/// # Safety
+///
+/// As [`wait`], for `operation`. `attempt` does the same, but does not wait.
+unsafe fn receive_with(manner: &Manner, attempt: impl Fn() -> isize, operation: Operation) -> io::Result<usize> {
+    if !manner.expects_to_wait {
+        let result = count(attempt());
+        if !(manner.waits && is(&result, libc::EAGAIN)) {
+            charge();
+            return result;
+        }
+    }
+    // SAFETY: the caller vouches for the memory.
+    let result = unsafe { wait(operation, manner.reason, manner.timeout) }.map(|received| received as usize);
+    if is(&result, libc::EAGAIN) {
+        // Somebody else put the descriptor into non-blocking mode, and this kernel minds.
+        return count(attempt());
+    }
+    result.map_err(as_std_times_out)
+}
+
+/// `send`, on a fiber. As on a descriptor in blocking mode: all of `buf` unless something comes between.
+pub(super) fn send(fd: BorrowedFd<'_>, buf: &[u8], manner: &Manner) -> io::Result<usize> {
+    let fd = fd.as_raw_fd();
+    let buf = &buf[..buf.len().min(LONGEST)];
+    let attempt = |buf: &[u8]| {
+        // SAFETY: the buffer is borrowed during the call.
+        count(unsafe { libc::send(fd, buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) })
+    };
+    let rest = |sent: usize| {
+        let buf = &buf[sent..];
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let operation = Operation::Send { fd, buf: buf.as_ptr(), len: buf.len(), flags };
+        // SAFETY: the buffer is borrowed until this function returns or unwinds.
+        unsafe { wait(operation, manner.reason, manner.timeout) }
+    };
+    send_with(manner, buf.len(), || attempt(buf), rest)
+}
+
+/// `sendmsg` from several buffers, on a fiber.
+pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &Manner) -> io::Result<usize> {
+    let fd = fd.as_raw_fd();
+    let bufs = &bufs[..bufs.len().min(MOST_BUFFERS)];
+    let len = bufs.iter().fold(0usize, |len, buf| len.saturating_add(buf.len())).min(LONGEST);
+    let attempt = || {
+        let message = gather(bufs);
+        // SAFETY: the message is ours, the buffers and their list are borrowed, during the call.
+        count(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) })
+    };
+    let rest = |sent: usize| {
+        let mut bufs = bufs.to_vec();
+        let mut bufs = &mut bufs[..];
+        IoSlice::advance_slices(&mut bufs, sent);
+        let message = gather(bufs);
+        let msg = &raw const message;
+        let operation = Operation::SendMsg { fd, msg, flags: libc::MSG_NOSIGNAL | libc::MSG_WAITALL };
+        // SAFETY: message and list are of this frame, the buffers are borrowed; the frame ends when `wait` has.
+        unsafe { wait(operation, manner.reason, manner.timeout) }
+    };
+    send_with(manner, len, attempt, rest)
+}
+
+fn send_with(
+    manner: &Manner,
+    len: usize,
+    attempt: impl Fn() -> io::Result<usize>,
+    rest: impl FnOnce(usize) -> io::Result<u32>,
+) -> io::Result<usize> {
+    let result = attempt();
+    let sent = match result {
+        Ok(sent) if manner.waits && sent < len => sent,
+        Err(ref error) if manner.waits && error.raw_os_error() == Some(libc::EAGAIN) => 0,
+        _ => {
+            charge();
+            return result;
+        }
+    };
+    match rest(sent) {
+        Ok(more) => Ok(sent + more as usize),
+        // What was sent is sent; the error, if it stays, comes with the next call.
+        Err(_) if sent > 0 => Ok(sent),
+        Err(error) => Err(as_std_times_out(error)),
+    }
+}
+
+/// `accept4`, on a fiber. The new socket is closed on exec and in blocking mode.
+pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let mut storage = empty_storage();
+    loop {
+        let mut len = size_of_val(&storage) as libc::socklen_t;
+        let (addr, len_at) = (&raw mut storage, &raw mut len);
+        let fd = listener.as_raw_fd();
+        let operation = Operation::Accept { fd, addr, len: len_at, flags: libc::SOCK_CLOEXEC };
+        // SAFETY: address and length are of this frame.
+        match unsafe { wait(operation, Reason::Accept, None) } {
+            Ok(fd) => {
+                // SAFETY: the kernel just gave it to us. Owned before anything can fail.
+                let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
+                return Ok((fd, from_storage(&storage)?));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `socket` and `connect`, on a fiber. The socket is closed on exec and in blocking mode.
+pub(super) fn connect(address: &SocketAddr, timeout: Option<Duration>) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let start = timeout.map(|_| Instant::now());
+    let (storage, len) = to_storage(address);
+    // SAFETY: the address is of this frame.
+    let result = unsafe { wait(Operation::Connect { fd, addr: &raw const storage, len }, Reason::Connect, timeout) };
+    let result = match result {
+        // The attempt goes on without us: wait for its end, as std does after a signal.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EINPROGRESS | libc::EALREADY)) => {
+            let left = timeout.zip(start).map(|(timeout, start)| timeout.saturating_sub(start.elapsed()));
+            finish_connect(socket.as_fd(), left)
+        }
+        Err(error) if error.raw_os_error() == Some(libc::EISCONN) => Ok(()),
+        result => result.map(drop),
+    };
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ETIME) => {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "connection timed out"))
+        }
+        result => result.map(|()| socket),
+    }
+}
+
+fn finish_connect(socket: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    loop {
+        // SAFETY: no memory is named.
+        match unsafe { wait(Operation::Poll { fd, events: libc::POLLOUT as u32 }, Reason::Connect, timeout) } {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+    match option::<libc::c_int>(socket, libc::SO_ERROR)? {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// A time limit of the socket's own, as set before the descriptor became ours.
+pub(super) fn timeout(fd: BorrowedFd<'_>, name: libc::c_int) -> Option<Duration> {
+    let time = option::<libc::timeval>(fd, name).ok()?;
+    let timeout = Duration::new(time.tv_sec.try_into().ok()?, u32::try_from(time.tv_usec).ok()? * 1000);
+    (!timeout.is_zero()).then_some(timeout)
+}
+
+/// Whether the descriptor is in non-blocking mode.
+pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
+}
+
+/// Reads an option of the socket level.
+///
+/// `T` is a plain C type for which all bits are values.
+fn option<T: Copy>(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<T> {
+    let mut value = mem::MaybeUninit::<T>::zeroed();
+    let mut len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the value, during the call.
+    let done =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, value.as_mut_ptr().cast(), &raw mut len) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeroes, partly overwritten by the kernel, are a value of a plain C type.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// What a call returned, as std gives it.
+fn count(returned: isize) -> io::Result<usize> {
+    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+}
+
+fn is<T>(result: &io::Result<T>, errno: i32) -> bool {
+    result.as_ref().err().and_then(io::Error::raw_os_error) == Some(errno)
+}
+
+/// A time limit of the socket shows in std as `EAGAIN`, which is what the kernel says.
+fn as_std_times_out(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ETIME) => io::Error::from_raw_os_error(libc::EAGAIN),
+        _ => error,
+    }
+}
+
+fn gather(bufs: &[IoSlice<'_>]) -> libc::msghdr {
+    // `IoSlice` has the layout of `iovec`, by its documentation; the kernel does not write to what is sent.
+    message(bufs.as_ptr().cast_mut().cast(), bufs.len())
+}
+
+fn message(bufs: *mut libc::iovec, len: usize) -> libc::msghdr {
+    // SAFETY: null pointers and zeroes are a message without anything.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = bufs;
+    message.msg_iovlen = len.min(MOST_BUFFERS) as _;
+    message
+}
+
+fn empty_storage() -> libc::sockaddr_storage {
+    // SAFETY: zeroes are an address of no family.
+    unsafe { mem::zeroed() }
+}
+
+fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+    let mut storage = empty_storage();
+    let place = &raw mut storage;
+    let len = match address {
+        SocketAddr::V4(address) => {
+            let name = libc::sockaddr_in {
+                sin_family: libc::AF_INET as _,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: a storage is large and aligned enough for every kind of address.
+            unsafe { place.cast::<libc::sockaddr_in>().write(name) };
+            size_of_val(&name)
+        }
+        SocketAddr::V6(address) => {
+            let name = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as _,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_scope_id: address.scope_id(),
+            };
+            // SAFETY: as above.
+            unsafe { place.cast::<libc::sockaddr_in6>().write(name) };
+            size_of_val(&name)
+        }
+    };
+    (storage, len as libc::socklen_t)
+}
+
+fn from_storage(storage: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
+    let place = ptr::from_ref(storage);
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that it is this kind of address, and every bit pattern of it is one.
+            let name = unsafe { place.cast::<libc::sockaddr_in>().read() };
+            let ip = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
+            Ok(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(name.sin_port))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let name = unsafe { place.cast::<libc::sockaddr_in6>().read() };
+            let ip = Ipv6Addr::from(name.sin6_addr.s6_addr);
+            let port = u16::from_be(name.sin6_port);
+            Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, name.sin6_flowinfo, name.sin6_scope_id)))
+        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid argument")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_survive_the_kernels_form() {
+        let v6 = SocketAddrV6::new(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6), 65535, 7, 9);
+        for address in [SocketAddr::from(([192, 0, 2, 33], 81)), SocketAddr::from(v6)] {
+            let (storage, len) = to_storage(&address);
+            assert!(len as usize <= size_of_val(&storage));
+            assert_eq!(from_storage(&storage).unwrap(), address);
+        }
+        assert_eq!(from_storage(&empty_storage()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+}

@@ -1,0 +1,328 @@
+//! The listening socket.
+#![deny(unsafe_code)]
+
+use super::TcpStream;
+use crate::net::addr::each;
+use crate::net::{SocketAddr, ToSocketAddrs, socket};
+use crate::sched::io::{charge, on_fiber};
+use std::iter::FusedIterator;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{fmt, io, net};
+
+/// A socket that takes connections: [`std::net::TcpListener`], whose waits suspend the fiber.
+///
+/// Any number of fibers may accept from one listener. On an ordinary thread every call blocks the thread, as std's does.
+///
+/// # Examples
+///
+/// ```
+/// use fiber::net::{TcpListener, TcpStream};
+/// use std::io::{self, Read, Write};
+///
+/// fn echo(mut peer: TcpStream) -> io::Result<()> {
+///     let mut buf = [0; 4096];
+///     loop {
+///         match peer.read(&mut buf)? {
+///             0 => return Ok(()),
+///             n => peer.write_all(&buf[..n])?,
+///         }
+///     }
+/// }
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| -> io::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// # let _client = TcpStream::connect(listener.local_addr()?)?;
+/// for peer in listener.incoming() {
+///     let peer = peer?;
+///     fiber::spawn(move || echo(peer));
+/// #   break;
+/// }
+/// # Ok(())
+/// # }).unwrap();
+/// ```
+pub struct TcpListener {
+    pub(super) inner: net::TcpListener,
+    /// Shared by all handles that `try_clone` made.
+    pub(super) nonblocking: Arc<AtomicBool>,
+    /// Whether the socket has a past: what was set on it, its connections may have inherited.
+    pub(super) adopted: bool,
+}
+
+impl TcpListener {
+    /// A listener over a socket of unknown past.
+    pub(super) fn adopted(inner: net::TcpListener) -> TcpListener {
+        let nonblocking = Arc::new(AtomicBool::new(socket::is_nonblocking(inner.as_fd())));
+        TcpListener { inner, nonblocking, adopted: true }
+    }
+
+    /// Listens at the first of the addresses that lets it. Port zero is any free one.
+    ///
+    /// Suspends the fiber only to look up a name.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::net::TcpListener::bind`]: the error of the last address, or of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if
+    /// there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
+        let inner = each(addr, net::TcpListener::bind)?;
+        Ok(TcpListener { inner, nonblocking: Arc::default(), adopted: false })
+    }
+
+    /// The address it listens at.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports; none in practice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// assert!(TcpListener::bind("127.0.0.1:0")?.local_addr()?.ip().is_loopback());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// Another handle of the same socket, with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports, such as too many open descriptors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// assert_eq!(listener.try_clone()?.local_addr()?, listener.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_clone(&self) -> io::Result<TcpListener> {
+        let inner = self.inner.try_clone()?;
+        Ok(TcpListener { inner, nonblocking: self.nonblocking.clone(), adopted: self.adopted })
+    }
+
+    /// Takes the next connection, with the address of its other end. Suspends the fiber until there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::net::TcpListener::accept`]. Most are of one connection (`ECONNABORTED`) or of the moment (`EMFILE`: too many
+    /// descriptors), so a server reports them and goes on. A cancellation, or a time limit around the call, ends it too; a
+    /// connection that was there by then is returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::{TcpListener, TcpStream};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (_peer, address) = listener.accept()?;
+    /// assert_eq!(address, client.local_addr()?);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (inner, address) = if !on_fiber() {
+            self.inner.accept()?
+        } else if self.nonblocking.load(Relaxed) {
+            let result = self.inner.accept();
+            charge();
+            result?
+        } else {
+            let (fd, address) = socket::accept(self.inner.as_fd())?;
+            (fd.into(), address)
+        };
+        let stream = if self.adopted { TcpStream::adopted(inner) } else { TcpStream::fresh(inner) };
+        Ok((stream, address))
+    }
+
+    /// All connections, one after the other, as [`accept`](TcpListener::accept) gives them. It never ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::{TcpListener, TcpStream};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let peer = listener.incoming().next().expect("it never ends")?;
+    /// assert_eq!(peer.peer_addr()?, client.local_addr()?);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming { listener: self }
+    }
+
+    /// Sets how many routers a packet of the connections may pass (`IP_TTL`).
+    ///
+    /// # Errors
+    ///
+    /// What the system reports, for zero or more than 255.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_ttl(100)?;
+    /// assert_eq!(listener.ttl()?, 100);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.inner.set_ttl(ttl)
+    }
+
+    /// How many routers a packet of the connections may pass (`IP_TTL`).
+    ///
+    /// # Errors
+    ///
+    /// What the system reports; none in practice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// assert!(TcpListener::bind("127.0.0.1:0")?.ttl()? > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.inner.ttl()
+    }
+
+    /// Sets whether it takes IPv6 connections only. Always fails: it is too late once the socket is bound.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    #[deprecated = "this option can only be set before the socket is bound"]
+    pub fn set_only_v6(&self, only_v6: bool) -> io::Result<()> {
+        #[expect(deprecated, reason = "std has it, so we have it")]
+        self.inner.set_only_v6(only_v6)
+    }
+
+    /// Whether it takes IPv6 connections only.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    #[deprecated = "this option can only be set before the socket is bound"]
+    pub fn only_v6(&self) -> io::Result<bool> {
+        #[expect(deprecated, reason = "std has it, so we have it")]
+        self.inner.only_v6()
+    }
+
+    /// Takes the error that the socket has pending (`SO_ERROR`), so that it is not reported again.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports of the call itself; none in practice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// assert!(TcpListener::bind("127.0.0.1:0")?.take_error()?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.inner.take_error()
+    }
+
+    /// Sets the mode of the socket, for every handle of it: in non-blocking mode, accepting fails with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when no connection is there. The connections are in blocking mode all the same.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports; none in practice.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    /// use std::io::ErrorKind;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_nonblocking(true)?;
+    /// assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.inner.set_nonblocking(nonblocking)?;
+        self.nonblocking.store(nonblocking, Relaxed);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// The connections of a listener, by [`TcpListener::incoming`].
+///
+/// ```
+/// use fiber::net::{Incoming, TcpListener, TcpStream};
+///
+/// fn first(mut connections: Incoming<'_>) -> std::io::Result<TcpStream> {
+///     connections.next().expect("it never ends")
+/// }
+/// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+/// # let listener = TcpListener::bind("127.0.0.1:0")?;
+/// # let _client = TcpStream::connect(listener.local_addr()?)?;
+/// # first(listener.incoming())?;
+/// # Ok(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct Incoming<'a> {
+    listener: &'a TcpListener,
+}
+
+impl Iterator for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn next(&mut self) -> Option<io::Result<TcpStream>> {
+        Some(self.listener.accept().map(|(stream, _)| stream))
+    }
+}
+
+impl FusedIterator for Incoming<'_> {}

@@ -1,0 +1,287 @@
+//! A runtime that is up, and handles to it.
+
+use super::config::Builder;
+use super::dump::Dump;
+use super::error::{RuntimeError, ShutdownError};
+use super::process;
+use crate::fiber::Reason;
+use crate::fiber::record::Identity;
+use crate::sched::cancel;
+use crate::sched::worker::Worker;
+use crate::sched::{Scheduler, WaitList};
+use crate::task::{JoinError, JoinHandle, wait_for};
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::thread;
+use std::time::Duration;
+
+/// The worker threads that are still there.
+pub(super) struct Workers {
+    running: AtomicUsize,
+    ended: WaitList,
+}
+
+impl Workers {
+    pub(super) fn none() -> Workers {
+        Workers { running: AtomicUsize::new(0), ended: WaitList::new() }
+    }
+
+    /// A worker thread is about to be started. Undone by [`one_ended`](Self::one_ended).
+    pub(super) fn one_starts(&self) {
+        self.running.fetch_add(1, AcqRel);
+    }
+
+    pub(super) fn one_ended(&self) {
+        if self.running.fetch_sub(1, AcqRel) == 1 {
+            self.ended.wake_all();
+        }
+    }
+
+    fn all_ended(&self) -> bool {
+        self.running.load(Acquire) == 0
+    }
+}
+
+/// Workers, and the fibers on them.
+///
+/// Dropping it shuts it down as [`shutdown`](Self::shutdown) does, with the configured time; if fibers are left then, their
+/// dump is printed to standard error.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = fiber::runtime::Runtime::new()?;
+/// let text = String::from("may be borrowed");
+/// assert_eq!(runtime.run(|| text.len()), 15);
+/// # Ok::<(), fiber::runtime::RuntimeError>(())
+/// ```
+pub struct Runtime {
+    scheduler: Arc<Scheduler>,
+    workers: Arc<Workers>,
+    threads: Vec<thread::JoinHandle<()>>,
+    shutdown_timeout: Duration,
+}
+
+impl Runtime {
+    /// Starts a runtime with the defaults and the environment's settings. As `Builder::new().build()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> Result<Runtime, RuntimeError> {
+        Builder::new().build()
+    }
+
+    /// Sets up a runtime. As [`Builder::new`].
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(super) fn from_parts(
+        scheduler: Arc<Scheduler>,
+        workers: Arc<Workers>,
+        threads: Vec<thread::JoinHandle<()>>,
+        shutdown_timeout: Duration,
+    ) -> Runtime {
+        Runtime { scheduler, workers, threads, shutdown_timeout }
+    }
+
+    pub(super) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
+    /// Runs `f` as a fiber and returns its result. The calling thread only waits: it is no worker.
+    ///
+    /// `f` may borrow, because the call does not return before it has ended. Other fibers go on when it has. Called on a fiber
+    /// of another runtime it suspends that fiber, without a cancellation point.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `f`. If called on a fiber of this very runtime: `spawn` and `join` are meant. If the fiber was
+    /// cancelled or could not be given a stack.
+    pub fn run<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        assert!(
+            !self.is_current(),
+            "Runtime::run was called on a fiber of the same runtime; use fiber::spawn(..).join()"
+        );
+        // What is borrowed stays: the wait below ends when the fiber has, and is neither cancelled nor unwound.
+        let handle = self.scheduler.spawn(f, Identity::default());
+        wait_for(&handle.fiber, Reason::Join, |_| ());
+        match handle.take().map_err(JoinError::new) {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => panic!("Runtime::run has no result: {error}"),
+            },
+        }
+    }
+
+    /// Spawns a fiber on this runtime. As [`fiber::spawn`](crate::spawn), from anywhere.
+    ///
+    /// ```
+    /// let runtime = fiber::runtime::Runtime::new()?;
+    /// assert_eq!(runtime.spawn(|| 5).join().unwrap(), 5);
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle().spawn(f)
+    }
+
+    /// A handle for spawning from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { scheduler: self.scheduler.clone() }
+    }
+
+    /// What every fiber of the runtime is doing. See [`Dump`].
+    ///
+    /// ```
+    /// let runtime = fiber::runtime::Runtime::new()?;
+    /// println!("{}", runtime.dump());
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.scheduler)
+    }
+
+    /// Ends the runtime: cancels all fibers, waits for them to end, and then for the workers.
+    ///
+    /// Fibers that have not started do not run. Those that are running or waiting end as
+    /// [`JoinHandle::cancel`] says. Fibers that are spawned meanwhile, on their way out, are cancelled too.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] if fibers are left after `timeout`. Their workers go on; nothing that the fibers use is freed.
+    ///
+    /// # Panics
+    ///
+    /// On a fiber of this runtime, which would wait for itself.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownError> {
+        self.end(timeout)
+    }
+
+    fn is_current(&self) -> bool {
+        Worker::current().is_some_and(|worker| Arc::ptr_eq(worker.scheduler(), &self.scheduler))
+    }
+
+    fn end(&mut self, timeout: Duration) -> Result<(), ShutdownError> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
+        let threads = std::mem::take(&mut self.threads);
+        process::leave(&self.scheduler);
+        self.scheduler.cancel_all();
+        assert!(
+            !self.is_current() || thread::panicking(),
+            "a Runtime was dropped or shut down on one of its own fibers, which would wait for itself"
+        );
+        if self.is_current() {
+            return Ok(());
+        }
+        cancel::shielded(|| {
+            let begin = std::time::Instant::now();
+            while !self.workers.all_ended() {
+                let left = timeout.saturating_sub(begin.elapsed());
+                if left.is_zero() {
+                    break;
+                }
+                let _ = self.workers.ended.wait(Reason::Join, Some(left), false, || !self.workers.all_ended());
+            }
+        });
+        if !self.workers.all_ended() {
+            return Err(ShutdownError { dump: Dump::of(&self.scheduler) });
+        }
+        for thread in threads {
+            // The body of a worker ends by returning or by aborting the process.
+            let _ = thread.join();
+        }
+        self.scheduler.homes.iter().for_each(|home| home.retire());
+        Ok(())
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Err(error) = self.end(self.shutdown_timeout) {
+            eprintln!("{error}\n{}", error.dump());
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle().fmt(f)
+    }
+}
+
+/// Spawns on a runtime from anywhere. Cheap to clone; does not keep the runtime up.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = fiber::runtime::Runtime::new()?;
+/// let handle = runtime.handle();
+/// let thread = std::thread::spawn(move || handle.spawn(|| 1).join().unwrap());
+/// assert_eq!(thread.join().unwrap(), 1);
+/// # Ok::<(), fiber::runtime::RuntimeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Handle {
+    scheduler: Arc<Scheduler>,
+}
+
+impl Handle {
+    /// The runtime of the running fiber; on a thread, the one that is up for longest.
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let here = fiber::runtime::Handle::try_current().unwrap();
+    /// assert_eq!(here.spawn(|| 3).join().unwrap(), 3);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn try_current() -> Option<Handle> {
+        let scheduler = match Worker::current() {
+            Some(worker) => worker.scheduler().clone(),
+            None => process::default_scheduler()?,
+        };
+        Some(Handle { scheduler })
+    }
+
+    /// Spawns a fiber on this runtime. As [`fiber::spawn`](crate::spawn). If the runtime has ended, or is about to, the fiber is
+    /// cancelled before it starts.
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        JoinHandle::new(self.scheduler.spawn(f, Identity::default()))
+    }
+
+    /// What every fiber of the runtime is doing. As [`Runtime::dump`].
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.scheduler)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("name", &self.scheduler.settings.name)
+            .field("workers", &self.scheduler.workers())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Starting the worker threads.
+
+use super::config::{Builder, DriverKind};
+use super::error::{Cause, RuntimeError};
+use super::handle::{Runtime, Workers};
+use super::{process, quit, stall};
+use crate::driver::{Driver, DriverConfig};
+use crate::fiber::overflow::{self, AltStack};
+use crate::fiber::record::FiberRef;
+use crate::fiber::stack::{SizeClass, StackConfig, StackPool};
+use crate::sched::worker::{Worker, overflowing_fiber};
+use crate::sched::{Scheduler, Settings};
+use crate::sys::cpu;
+use crossbeam_deque::Worker as Deque;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+/// Starts a runtime, or leaves nothing behind.
+pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
+    if builder.driver == DriverKind::Epoll {
+        return Err(Cause::DriverMissing.into());
+    }
+    SizeClass::for_size(builder.stack_size).map_err(Cause::Stack)?;
+    crate::registry::check().map_err(Cause::Duplicate)?;
+    overflow::install();
+    if builder.dump_on_sigquit {
+        quit::watch().map_err(Cause::Signal)?;
+    }
+    let queues: Vec<Deque<FiberRef>> = (0..builder.worker_count()).map(|_| Deque::new_lifo()).collect();
+    let settings = Settings {
+        name: builder.name.clone(),
+        stack_size: builder.stack_size,
+        measure_stacks: builder.measure_stacks,
+        driver: DriverConfig::default(),
+        stalled: stall::report,
+    };
+    let stacks = Arc::new(StackPool::new(None, &StackConfig::default()));
+    let scheduler = Scheduler::new(settings, stacks, queues.iter().map(Deque::stealer).collect());
+    let workers = Arc::new(Workers::none());
+    let (report, reports) = channel();
+    let mut threads = Vec::with_capacity(queues.len());
+    let mut failure = None;
+    for (index, queue) in queues.into_iter().enumerate() {
+        let (scheduler, report) = (scheduler.clone(), report.clone());
+        workers.one_starts();
+        let spawned = thread::Builder::new().name(format!("{}-worker-{index}", builder.name)).spawn({
+            let workers = workers.clone();
+            move || work(index, scheduler, queue, &workers, report)
+        });
+        match spawned {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                workers.one_ended();
+                failure = Some(Cause::Thread(error));
+                break;
+            }
+        }
+    }
+    drop(report);
+    // Each worker reports once, or ends without a word.
+    let failure = reports.iter().take(threads.len()).fold(failure, |failure, report| failure.or(report.err()));
+    let runtime = Runtime::from_parts(scheduler, workers, threads, builder.shutdown_timeout);
+    match failure {
+        None => {
+            process::enter(runtime.scheduler());
+            Ok(runtime)
+        }
+        // Dropping it ends the workers that did start.
+        Some(cause) => Err(cause.into()),
+    }
+}
+
+/// The body of a worker thread.
+fn work(
+    index: usize,
+    scheduler: Arc<Scheduler>,
+    queue: Deque<FiberRef>,
+    workers: &Workers,
+    report: Sender<Result<(), Cause>>,
+) {
+    /// Counts the worker out however it ends.
+    struct Out<'a>(&'a Workers);
+    impl Drop for Out<'_> {
+        fn drop(&mut self) {
+            self.0.one_ended();
+        }
+    }
+    let _out = Out(workers);
+    cpu::sharpen_timers();
+    let _alternate = AltStack::install();
+    overflow::set_lookup(Some(overflowing_fiber));
+    // The ring belongs to one thread from its creation on, so it is made here.
+    let started = Driver::new(&scheduler.settings.driver)
+        .map_err(Cause::Driver)
+        .and_then(|driver| Worker::new(index, scheduler, queue, driver).map_err(Cause::Stack));
+    match started {
+        Ok(worker) => {
+            let _ = report.send(Ok(()));
+            drop(report);
+            worker.run();
+        }
+        Err(cause) => {
+            let _ = report.send(Err(cause));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! A runtime: its configuration, its start and its end, and what can be seen of it.
+//!
+//! A program has one through [`#[fiber::main]`](macro@crate::main), or makes them itself: several may live in one process.
+//! Owns the worker threads; calls `sched` and below.
+//!
+//! ```
+//! use fiber::runtime::Runtime;
+//!
+//! let runtime = Runtime::new()?;
+//! let answer = runtime.run(|| fiber::spawn(|| 6 * 7).join().unwrap());
+//! assert_eq!(answer, 42);
+//! # Ok::<(), fiber::runtime::RuntimeError>(())
+//! ```
+
+mod config;
+mod dump;
+mod error;
+mod handle;
+mod launch;
+pub(crate) mod process;
+mod quit;
+mod stall;
+
+pub use crate::fiber::Reason;
+pub use config::{Builder, DriverKind};
+pub use dump::{Dump, FiberState, State};
+pub use error::{RuntimeError, ShutdownError};
+pub use handle::{Handle, Runtime};

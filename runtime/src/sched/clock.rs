@@ -1,0 +1,39 @@
+//! The time that workers live by.
+//!
+//! Everything the scheduler knows of time goes through here, so that a virtual clock can take its place.
+
+use std::time::{Duration, Instant};
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, as [`Instant`] counts them on Linux.
+pub(crate) fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for the write; the clock exists on every Linux (clock_gettime(2)), so the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// The reading of the clock `after` from now; the far future saturates.
+pub(crate) fn after(after: Duration) -> u64 {
+    now().saturating_add(nanoseconds(after))
+}
+
+/// The reading of the clock at `instant`; the past is now.
+pub(crate) fn at(instant: Instant) -> u64 {
+    after(instant.saturating_duration_since(Instant::now()))
+}
+
+/// A duration in nanoseconds, saturated at 584 years.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The clock in units of 2^20 ns (about a millisecond), for what observers read. It wraps after 52 days; differences are
+/// taken modulo 2^32.
+pub(crate) fn coarse(now: u64) -> u32 {
+    (now >> 20) as u32
+}
+
+/// How long a coarse reading lies behind another.
+pub(crate) fn coarse_between(earlier: u32, later: u32) -> Duration {
+    Duration::from_nanos(u64::from(later.wrapping_sub(earlier)) << 20)
+}

@@ -1,0 +1,115 @@
+//! What a running fiber can do about itself: suspend.
+
+use super::worker::{After, OPERATIONS, Worker};
+use crate::fiber::Reason;
+use crate::fiber::record::Header;
+use crate::fiber::slot::{Phase, Slot};
+use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The running fiber and its worker. Good on that fiber until it ends: a started fiber does not change its worker.
+#[derive(Clone, Copy)]
+pub(crate) struct Current<'a> {
+    pub(super) worker: &'a Worker,
+    pub(crate) slot: &'a Slot,
+}
+
+impl<'a> Current<'a> {
+    /// The fiber that the caller runs on, if it runs on one.
+    #[inline(always)]
+    pub(crate) fn get() -> Option<Current<'a>> {
+        let worker = Worker::current()?;
+        Some(Current { worker, slot: worker.current_slot()? })
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &'a Header {
+        self.slot.header()
+    }
+
+    /// Suspends the fiber until somebody wakes it, for whatever cause: the caller looks at its condition and, if it does not
+    /// hold, suspends again.
+    ///
+    /// `publish` runs after the switch, on the scheduler's stack, and tells the world that the fiber waits; so no waker can
+    /// see a fiber that still runs. It says whether the fiber has to wait at all: `false` makes it ready at once.
+    #[inline]
+    pub(crate) fn suspend_then<F: FnMut() -> bool>(&self, reason: Reason, mut publish: F) {
+        /// # Safety
+        ///
+        /// `data` is the `F` of the frame below, which is suspended.
+        unsafe fn call<F: FnMut() -> bool>(data: *mut ()) -> bool {
+            // SAFETY: passed on to the caller.
+            unsafe { (*data.cast::<F>())() }
+        }
+        self.worker.after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
+        self.suspend(reason);
+    }
+
+    /// [`suspend_then`](Self::suspend_then) without anything to publish: for waits whose waker is on the fiber's own worker
+    /// (timers, completions), or was told before.
+    pub(crate) fn suspend(&self, reason: Reason) {
+        self.slot.set_waiting(reason, self.worker.home.coarse_now.load(Relaxed));
+        self.switch();
+    }
+
+    /// Lets the other fibers of the worker run, and then goes on.
+    #[inline]
+    pub(crate) fn yield_now(&self) {
+        self.slot.set_phase(Phase::Ready);
+        self.worker.ready.push(self.slot);
+        self.switch();
+    }
+
+    /// Counts an operation that completed without a wait, and yields when the fiber has used up its share: otherwise a
+    /// copy loop between two ready streams would hold the worker.
+    #[inline]
+    pub(crate) fn charge(&self) {
+        let left = self.worker.allowance.get();
+        if left == 0 {
+            self.yield_now();
+            self.worker.allowance.set(OPERATIONS);
+        } else {
+            self.worker.allowance.set(left - 1);
+        }
+    }
+
+    #[inline]
+    fn switch(&self) {
+        let unwinding = self.is_unwinding();
+        if unwinding {
+            self.switch_unwinding();
+            return;
+        }
+        // SAFETY: `self` is the running fiber (`get` made it so, and it cannot leave the fiber).
+        unsafe { self.slot.suspend() };
+    }
+
+    /// A destructor waits while a panic unwinds this fiber. Its siblings will see `std::thread::panicking()`; the worker counts
+    /// such fibers, so that at least our own types can tell whose unwinding it is.
+    #[cold]
+    fn switch_unwinding(&self) {
+        let own = &self.header().own;
+        own.unwinding.set(true);
+        self.worker.unwinding.set(self.worker.unwinding.get() + 1);
+        // SAFETY: as in `switch`.
+        unsafe { self.slot.suspend() };
+        self.worker.unwinding.set(self.worker.unwinding.get() - 1);
+        if self.worker.unwinding.get() == 0 {
+            // The thread's own count is exact again.
+            own.unwinding.set(false);
+        }
+    }
+
+    /// Whether this fiber is being unwound. Best effort while another fiber of the same worker is suspended in the middle of an
+    /// unwinding, because the thread's panic count then speaks for both.
+    #[inline]
+    pub(crate) fn is_unwinding(&self) -> bool {
+        std::thread::panicking() && (self.worker.unwinding.get() == 0 || self.header().own.unwinding.get())
+    }
+}
+
+/// Whether the caller is being unwound by a panic, as opposed to by cancellation, which poisons nothing.
+pub(crate) fn is_panicking() -> bool {
+    std::thread::panicking()
+        && Current::get().is_none_or(|current| current.is_unwinding() && !current.header().own.raised.get())
+}

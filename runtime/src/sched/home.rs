@@ -1,0 +1,116 @@
+//! What the rest of the process may see of a worker.
+//!
+//! Homes are leaked and recycled, never freed: a wake that arrives late, even after its runtime is gone, touches a home that
+//! is closed or that serves another worker by now, and does nothing there.
+
+use super::inbox::{Inbox, Sleep};
+use crate::driver::Doorbell;
+use crate::fiber::record::FiberRef;
+use crate::fiber::slot::SlotSlab;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The shared side of one worker.
+#[repr(align(128))]
+pub(crate) struct Home {
+    inbox: Inbox,
+    sleep: Sleep,
+    /// The worker's doorbell while it lives. A lock rather than an atomic: it is taken only to ring, next to a system call.
+    doorbell: Mutex<Option<Doorbell>>,
+    /// The state of the worker's started fibers.
+    pub(crate) slots: SlotSlab,
+    /// The names of started fibers that have one, for the dump.
+    pub(crate) names: Mutex<HashMap<u64, Arc<str>>>,
+    /// Fibers spawned on this worker and ended on it; each written by the worker alone. See `Scheduler::live`.
+    spawned: AtomicU64,
+    ended: AtomicU64,
+    /// The worker's clock, in `clock::COARSE` units, as of its last turn.
+    pub(crate) coarse_now: AtomicU32,
+}
+
+static RETIRED: Mutex<Vec<&'static Home>> = Mutex::new(Vec::new());
+
+impl Home {
+    /// A home that nobody lives in, closed.
+    pub(crate) fn acquire() -> &'static Home {
+        let retired = RETIRED.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        retired.unwrap_or_else(|| {
+            Box::leak(Box::new(Home {
+                inbox: Inbox::closed(),
+                sleep: Sleep::new(),
+                doorbell: Mutex::new(None),
+                slots: SlotSlab::new(),
+                names: Mutex::default(),
+                spawned: AtomicU64::new(0),
+                ended: AtomicU64::new(0),
+                coarse_now: AtomicU32::new(0),
+            }))
+        })
+    }
+
+    /// Moves in. Called by the worker.
+    pub(crate) fn open(&self, doorbell: Doorbell) {
+        *self.doorbell.lock().unwrap_or_else(PoisonError::into_inner) = Some(doorbell);
+        self.sleep.wake_up();
+        self.inbox.open();
+    }
+
+    /// Moves out. Called by the worker after its last fiber has ended.
+    pub(crate) fn close(&self) {
+        self.inbox.close();
+        *self.doorbell.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Gives the home back. The worker has moved out, and nobody asks for its counts any more.
+    pub(crate) fn retire(&'static self) {
+        self.spawned.store(0, Relaxed);
+        self.ended.store(0, Relaxed);
+        RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    pub(crate) fn sleep(&self) -> &Sleep {
+        &self.sleep
+    }
+
+    /// Asks the worker to look at one of its fibers.
+    pub(crate) fn post(&self, fiber: FiberRef) {
+        if self.inbox.post(fiber) {
+            self.ring_if_asleep();
+        }
+    }
+
+    /// Wakes the worker if it sleeps, after the caller has published something for it.
+    pub(crate) fn ring_if_asleep(&self) {
+        if self.sleep.must_ring()
+            && let Some(doorbell) = &*self.doorbell.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            doorbell.ring();
+        }
+    }
+
+    /// Counts fibers that the worker spawned. By the worker.
+    #[inline]
+    pub(crate) fn count_spawned(&self) {
+        self.spawned.store(self.spawned.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts a fiber that ended here. By the worker.
+    #[inline]
+    pub(crate) fn count_ended(&self) {
+        self.ended.store(self.ended.load(Relaxed) + 1, Release);
+    }
+
+    pub(crate) fn spawned(&self) -> u64 {
+        self.spawned.load(Acquire)
+    }
+
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Acquire)
+    }
+}

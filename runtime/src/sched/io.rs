@@ -1,0 +1,120 @@
+//! Waiting for an operation of the outside world. All that `net` and its neighbours know of the scheduler.
+
+use super::cancel::{Interruption, deadline};
+use super::current::Current;
+use super::timer::Timer;
+use super::worker::Pending;
+use crate::driver::{Operation, Token};
+use crate::fiber::Reason;
+use std::cell::Cell;
+use std::io;
+use std::ptr;
+use std::time::Duration;
+
+/// Whether the caller runs on a fiber.
+#[inline]
+pub(crate) fn on_fiber() -> bool {
+    Current::get().is_some()
+}
+
+/// Counts an operation that completed inline against the running fiber's share; yields when it is used up.
+#[inline]
+pub(crate) fn charge() {
+    if let Some(current) = Current::get() {
+        current.charge();
+    }
+}
+
+/// Suspends the running fiber until `ready` gives a value, asking it after each wake. For what another thread does on the
+/// fiber's behalf: it has a [`Waiter`](crate::fiber::record::Waiter) of the fiber and wakes it when done.
+///
+/// # Errors
+///
+/// That of a cancellation or of a time limit around the call (or an unwinding, see `cancel`).
+///
+/// # Panics
+///
+/// Off a fiber.
+pub(crate) fn wait_until<T>(reason: Reason, mut ready: impl FnMut() -> Option<T>) -> io::Result<T> {
+    struct Served<'a>(&'a Cell<usize>);
+    impl Drop for Served<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+    let current = Current::get().expect("a thread's answer is awaited on a fiber");
+    let served = &current.worker.served;
+    served.set(served.get() + 1);
+    let _served = Served(served);
+    loop {
+        if let Some(value) = ready() {
+            return Ok(value);
+        }
+        if let Some(interruption) = current.interruption() {
+            return Err(interruption.into_error());
+        }
+        current.suspend(reason);
+    }
+}
+
+/// Submits an operation and suspends the running fiber until it has completed.
+///
+/// An operation that succeeded is reported as such whatever came meanwhile: no accepted connection and no byte is lost to a
+/// cancellation that came too late.
+///
+/// # Errors
+///
+/// What the kernel reports; `ETIMEDOUT` once `timeout` has passed; the error of a cancellation or of a time limit around the
+/// call (or an unwinding, see `cancel`). In every case the operation is over: what was in flight was cancelled and awaited.
+///
+/// # Panics
+///
+/// Off a fiber.
+///
+/// # Safety
+///
+/// The memory that the operation names stays valid until this function returns or unwinds.
+pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<Duration>) -> io::Result<u32> {
+    enum Cause<'a> {
+        TimedOut,
+        Interrupted(Interruption<'a>),
+    }
+    let current = Current::get().expect("an operation is awaited on a fiber");
+    if let Some(interruption) = current.interruption() {
+        return Err(interruption.into_error());
+    }
+    let pending = Pending { result: Cell::new(None), slot: ptr::from_ref(current.slot) };
+    let token = Token::new(ptr::from_ref(&pending).expose_provenance() as u64);
+    // SAFETY: the caller vouches for the memory until this function ends, and it does not end before the completion: nothing
+    // below unwinds while `pending.result` is empty.
+    unsafe { current.worker.driver.borrow_mut().submit(&operation, token) };
+    let passed = Cell::new(false);
+    let timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
+    let mut cause = None;
+    let result = loop {
+        current.suspend(reason);
+        if let Some(result) = pending.result.get() {
+            break result;
+        }
+        if cause.is_none() {
+            cause = match current.interruption() {
+                Some(interruption) => Some(Cause::Interrupted(interruption)),
+                None => passed.get().then_some(Cause::TimedOut),
+            };
+            if cause.is_some() {
+                current.worker.driver.borrow_mut().cancel(token);
+            }
+        }
+    };
+    drop(timer);
+    if result >= 0 {
+        return Ok(result.cast_unsigned());
+    }
+    match cause {
+        Some(cause) if matches!(-result, libc::ECANCELED | libc::EINTR) => Err(match cause {
+            Cause::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
+            Cause::Interrupted(interruption) => interruption.into_error(),
+        }),
+        _ => Err(io::Error::from_raw_os_error(-result)),
+    }
+}

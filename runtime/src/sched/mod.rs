@@ -1,0 +1,43 @@
+//! Workers: threads that run fibers, and everything that decides which fiber runs where and when.
+//!
+//! Owns the run queues, the timers, one driver per worker, and the protocols by which workers sleep and are woken. Calls
+//! `driver`, `fiber` and `sys`; knows nothing of sockets, locks or results.
+//!
+//! A worker's turn ([`worker`]): ready fibers up to a budget ► fresh fibers up to a budget ► the driver, in at most one system
+//! call ► the clock and due timers ► the inbox ► if nothing is runnable: the injector, other workers' queues, a short spin, sleep
+//! ([`park`]). No source can starve another for more than one budget; a fiber whose operations all complete inline yields
+//! after a number of them ([`current`]).
+//!
+//! | queue | holds | written by | read by |
+//! | --- | --- | --- | --- |
+//! | ready | started fibers that can go on | its worker | its worker |
+//! | fresh | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
+//! | fresh, local | the same, from `spawn_local` | its worker | its worker |
+//! | injector | the same, spawned by threads | anybody | any worker |
+//! | inbox | started fibers to look at | anybody | its worker |
+//!
+//! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
+//! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
+//! deadlines that act on a fiber from outside (they only wake it; it acts on its own stack, see [`cancel`]).
+
+pub(crate) mod cancel;
+mod choice;
+pub(crate) mod clock;
+mod current;
+mod home;
+mod idle;
+mod inbox;
+mod injector;
+pub(crate) mod io;
+mod park;
+mod ready;
+pub(crate) mod scheduler;
+pub(crate) mod timer;
+mod timers;
+mod wait_list;
+mod wake;
+pub(crate) mod worker;
+
+pub(crate) use current::{Current, is_panicking};
+pub(crate) use scheduler::{Scheduler, Settings};
+pub(crate) use wait_list::{GaveUp, WaitList, Woken};

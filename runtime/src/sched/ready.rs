@@ -1,0 +1,113 @@
+//! A worker's queue of started fibers that can go on: first in, first out, touched by that worker alone.
+//!
+//! A ring of pointers rather than a list through the slots: the next fibers are known before they are reached, so their
+//! cache lines can be asked for in time.
+
+use crate::fiber::slot::Slot;
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::NonNull;
+
+/// The ready queue.
+pub(crate) struct ReadyQueue {
+    /// A power of two long; `head` and `tail` count up for ever and are masked.
+    ring: UnsafeCell<Box<[NonNull<Slot>]>>,
+    head: Cell<usize>,
+    tail: Cell<usize>,
+}
+
+impl ReadyQueue {
+    pub(crate) fn new() -> ReadyQueue {
+        ReadyQueue {
+            ring: UnsafeCell::new(vec![NonNull::dangling(); 256].into_boxed_slice()),
+            head: Cell::new(0),
+            tail: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.get() == self.tail.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.tail.get().wrapping_sub(self.head.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&self, slot: &Slot) {
+        if self.len() == self.ring().len() {
+            self.grow();
+        }
+        let tail = self.tail.get();
+        // SAFETY: the queue is `!Sync` and no borrow of the ring outlives a method.
+        let ring = unsafe { &mut *self.ring.get() };
+        let mask = ring.len() - 1;
+        ring[tail & mask] = NonNull::from(slot);
+        self.tail.set(tail.wrapping_add(1));
+    }
+
+    #[inline(always)]
+    pub(crate) fn pop(&self) -> Option<NonNull<Slot>> {
+        let head = self.head.get();
+        if head == self.tail.get() {
+            return None;
+        }
+        let ring = self.ring();
+        let slot = ring[head & (ring.len() - 1)];
+        self.head.set(head.wrapping_add(1));
+        Some(slot)
+    }
+
+    /// The fiber that will be popped after `ahead` others, if the queue is that long.
+    #[inline(always)]
+    pub(crate) fn peek(&self, ahead: usize) -> Option<NonNull<Slot>> {
+        if ahead >= self.len() {
+            return None;
+        }
+        let ring = self.ring();
+        Some(ring[self.head.get().wrapping_add(ahead) & (ring.len() - 1)])
+    }
+
+    #[inline(always)]
+    fn ring(&self) -> &[NonNull<Slot>] {
+        // SAFETY: as in `push`.
+        unsafe { &*self.ring.get() }
+    }
+
+    #[cold]
+    fn grow(&self) {
+        let old = self.ring();
+        let mut new = vec![NonNull::dangling(); old.len() * 2].into_boxed_slice();
+        for (index, place) in new.iter_mut().enumerate().take(old.len()) {
+            *place = old[self.head.get().wrapping_add(index) & (old.len() - 1)];
+        }
+        self.tail.set(old.len());
+        self.head.set(0);
+        // SAFETY: as in `push`; `old` is not used again.
+        unsafe { *self.ring.get() = new };
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::fiber::slot::SlotSlab;
+
+    #[test]
+    fn order_survives_growth_and_wrapping() {
+        let slab = Box::leak(Box::new(SlotSlab::new()));
+        let mut free = Vec::new();
+        (0..5).for_each(|_| slab.grow(&mut free));
+        let slots: Vec<_> = free.iter().map(|&(slot, _)| slot).collect();
+        let queue = ReadyQueue::new();
+        // SAFETY: the slab is leaked.
+        let push = |index: usize| queue.push(unsafe { slots[index].as_ref() });
+        (0..200).for_each(push);
+        (0..150).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
+        (200..900).for_each(push);
+        assert_eq!(queue.peek(2), Some(slots[152]));
+        (150..900).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
+        assert_eq!(queue.pop(), None);
+    }
+}

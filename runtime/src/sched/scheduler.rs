@@ -1,0 +1,209 @@
+//! What the workers of one runtime share.
+
+use super::home::Home;
+use super::idle::Idle;
+use super::injector::Injector;
+use super::worker::Worker;
+use crate::fiber::join::Completed;
+use crate::fiber::record::{FiberRef, Handle, Identity};
+use crate::fiber::stack::StackPool;
+use crate::fiber::unwind::{Raised, Target};
+use crossbeam_deque::Stealer;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+
+/// How a runtime's workers are set up.
+pub(crate) struct Settings {
+    /// Prefix of the names of the worker threads.
+    pub(crate) name: String,
+    /// Bytes of stack of a fiber that asks for none.
+    pub(crate) stack_size: usize,
+    /// Whether the deepest use of each fiber's stack is measured when it ends.
+    pub(crate) measure_stacks: bool,
+    pub(crate) driver: crate::driver::DriverConfig,
+    /// Called on a worker when all fibers wait and nothing inside the runtime can wake one.
+    pub(crate) stalled: fn(&Scheduler),
+}
+
+/// Where a runtime is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Fibers are spawned and run.
+    Running = 0,
+    /// All fibers are cancelled, also those that are spawned from now on.
+    Cancelling = 1,
+    /// No fiber is left and none will be taken; the workers end.
+    Ended = 2,
+}
+
+/// The shared state of one runtime.
+pub(crate) struct Scheduler {
+    pub(crate) settings: Settings,
+    pub(crate) homes: Box<[&'static Home]>,
+    pub(crate) stealers: Box<[Stealer<FiberRef>]>,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle,
+    pub(crate) stacks: Arc<StackPool>,
+    /// Workers that sleep with no timer set and no operation in flight.
+    pub(crate) quiet: AtomicUsize,
+    /// Whether the runtime is up to its first stall: it is reported once.
+    pub(crate) stall_reported: AtomicBool,
+    stage: AtomicU8,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The first of `count` fiber identifiers that nobody else gets.
+pub(crate) fn reserve_ids(count: u64) -> u64 {
+    NEXT_ID.fetch_add(count, Relaxed)
+}
+
+impl Scheduler {
+    pub(crate) fn new(settings: Settings, stacks: Arc<StackPool>, stealers: Box<[Stealer<FiberRef>]>) -> Arc<Scheduler> {
+        let workers = stealers.len();
+        Arc::new(Scheduler {
+            settings,
+            homes: (0..workers).map(|_| Home::acquire()).collect(),
+            stealers,
+            injector: Injector::new(),
+            idle: Idle::new(workers),
+            stacks,
+            quiet: AtomicUsize::new(0),
+            stall_reported: AtomicBool::new(false),
+            stage: AtomicU8::new(Stage::Running as u8),
+        })
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.homes.len()
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Acquire) {
+            0 => Stage::Running,
+            1 => Stage::Cancelling,
+            _ => Stage::Ended,
+        }
+    }
+
+    /// Spawns a fiber on this runtime, from anywhere. If the runtime has ended, the fiber is cancelled before it starts.
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(self: &Arc<Self>, f: F, identity: Identity) -> Handle<T> {
+        if let Some(worker) = Worker::current()
+            && Arc::ptr_eq(worker.scheduler(), self)
+        {
+            return worker.spawn(f, identity);
+        }
+        let (fiber, handle) = FiberRef::spawn(f, reserve_ids(1), identity);
+        if let Some(task) = fiber.identity.task {
+            task.counters().spawned(0);
+        }
+        match self.injector.push(fiber) {
+            Ok(()) => self.wake_for_fresh(),
+            Err(fiber) => withdraw(&fiber),
+        }
+        handle
+    }
+
+    /// Wakes a worker for fresh work that was just published, if one sleeps and none searches.
+    #[inline]
+    pub(crate) fn wake_for_fresh(&self) {
+        if let Some(worker) = self.idle.worker_to_wake() {
+            self.homes[worker].ring_if_asleep();
+        }
+    }
+
+    /// How many fibers are spawned and have not ended. Exact when zero; otherwise as of some moment of the call.
+    ///
+    /// Ends are counted before spawns are: every fiber whose end is counted has its spawn counted too, so the difference is
+    /// never too small.
+    pub(crate) fn live(&self) -> u64 {
+        let ended: u64 = self.homes.iter().map(|home| home.ended()).sum();
+        let pushed = self.injector.lock().pushed();
+        let spawned: u64 = self.homes.iter().map(|home| home.spawned()).sum();
+        spawned + pushed - ended
+    }
+
+    /// Whether any queue that all workers serve has a fresh fiber.
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.injector.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    }
+
+    /// How many fresh fibers wait in the queues.
+    pub(crate) fn queued(&self) -> usize {
+        self.injector.len() + self.stealers.iter().map(Stealer::len).sum::<usize>()
+    }
+
+    /// Cancels every fiber of the runtime, now and from now on.
+    pub(crate) fn cancel_all(&self) {
+        if self.stage.compare_exchange(Stage::Running as u8, Stage::Cancelling as u8, AcqRel, Acquire).is_ok() {
+            self.wake_all();
+        }
+    }
+
+    /// Ends the runtime if it is being shut down and no fiber is left. Called by workers that have nothing to do.
+    pub(crate) fn end_if_empty(&self) -> bool {
+        match self.stage() {
+            Stage::Running => false,
+            Stage::Ended => true,
+            Stage::Cancelling => {
+                if self.live() != 0 {
+                    return false;
+                }
+                let mut queue = self.injector.lock();
+                // No fiber is left to spawn one, and under this lock nobody outside can: the second look is final.
+                let ended: u64 = self.homes.iter().map(|home| home.ended()).sum();
+                let spawned: u64 = self.homes.iter().map(|home| home.spawned()).sum::<u64>() + queue.pushed();
+                if ended != spawned || !queue.is_empty() {
+                    return false;
+                }
+                queue.close();
+                drop(queue);
+                self.stage.store(Stage::Ended as u8, SeqCst);
+                self.wake_all();
+                true
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        for home in &self.homes {
+            home.ring_if_asleep();
+        }
+    }
+
+    /// Whether no fiber can go on by anything inside the runtime. Called when all workers are quiet.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let still = self.homes.iter().all(|home| home.inbox().is_empty()) && !self.has_fresh();
+        still && self.stage() == Stage::Running && self.live() > 0 && self.quiet.load(SeqCst) == self.workers()
+    }
+}
+
+/// Ends a fresh fiber that no worker will take.
+pub(crate) fn withdraw(fiber: &FiberRef) {
+    if let Some(task) = fiber.identity.task {
+        task.counters().withdrawn(0);
+    }
+    // SAFETY: the caller took the fiber from the way to its queue, so nobody else will run it.
+    unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
+    publish(fiber);
+}
+
+/// Publishes the result of a fiber, or drops it if nobody will ask, and tells the fiber's parent.
+#[inline]
+pub(crate) fn publish(fiber: &FiberRef) {
+    match fiber.join.complete() {
+        Completed::Published => (),
+        Completed::Wake(waiter) => waiter.wake(),
+        Completed::Abandoned => {
+            // SAFETY: the handle is gone, so by the join protocol the result is the fiber's.
+            if let Some(panic) = unsafe { fiber.discard() } {
+                fiber.lose(panic);
+            }
+        }
+    }
+    if let Some(parent) = &fiber.identity.parent {
+        parent.child_ended();
+    }
+}

@@ -1,0 +1,297 @@
+//! Fibers and threads that wait for the same thing, in order: what is under every lock and channel.
+//!
+//! An intrusive doubly linked list behind a lock. A node lives in the frame of [`WaitList::wait`], on the waiter's stack, and
+//! that frame does not go before the node is out of the list. Whoever takes a node out, under the lock, sets its `outcome`
+//! under the lock too and as the last thing it does to it; the waiter is woken after the lock is released, through a
+//! counted reference that does not point into the node.
+//!
+//! Giving up (cancellation, deadline) races with being woken only for the lock: either the waiter finds itself in the list
+//! and takes itself out, or its outcome is set, and then it has been woken and must not say otherwise: what came with
+//! the wake (a permit, a lock) would be lost.
+
+use super::cancel::Interruption;
+use super::current::Current;
+use super::timer::Timer;
+use crate::fiber::Reason;
+use crate::fiber::record::Waiter;
+use crate::sys::threads::Blocked;
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomPinned;
+use std::ptr;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How a wait ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// What was waited for may be there: look.
+    Look,
+    /// What was waited for was handed over.
+    Granted,
+}
+
+/// How a wait ended otherwise.
+pub(crate) enum GaveUp<'a> {
+    /// The deadline passed.
+    TimedOut,
+    /// The fiber is to end its wait.
+    Interrupted(Interruption<'a>),
+}
+
+const WAITING: u8 = 0;
+const LOOK: u8 = 1;
+const GRANTED: u8 = 2;
+
+struct Node {
+    waiter: Waiter,
+    outcome: AtomicU8,
+    /// Whether the waiter insists on being handed what it waits for.
+    insists: bool,
+    links: UnsafeCell<Links>,
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    previous: *const Node,
+    next: *const Node,
+}
+
+/// The list.
+pub(crate) struct WaitList {
+    ends: Mutex<Ends>,
+}
+
+/// The list while it is locked.
+pub(crate) struct Ends {
+    first: *const Node,
+    last: *const Node,
+}
+
+// SAFETY: the pointers are to nodes in the frames of waits that are going on; they are followed under the lock only.
+unsafe impl Send for Ends {}
+
+impl WaitList {
+    pub(crate) const fn new() -> WaitList {
+        WaitList { ends: Mutex::new(Ends { first: ptr::null(), last: ptr::null() }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until woken, as a fiber by suspending, as a thread by parking.
+    ///
+    /// `must_wait` is asked once, under the list's lock: `false` ends the wait with [`Woken::Look`]. An insistent waiter goes to the
+    /// front, and [`Ends::wake_first`] tells its waker that it insists.
+    pub(crate) fn wait(
+        &self,
+        reason: Reason,
+        timeout: Option<Duration>,
+        insists: bool,
+        must_wait: impl FnMut() -> bool,
+    ) -> Result<Woken, GaveUp<'_>> {
+        match Current::get() {
+            Some(current) => self.wait_as_fiber(current, reason, timeout, insists, must_wait),
+            None => self.wait_as_thread(timeout, insists, must_wait),
+        }
+    }
+
+    fn wait_as_fiber<'a>(
+        &self,
+        current: Current<'a>,
+        reason: Reason,
+        timeout: Option<Duration>,
+        insists: bool,
+        mut must_wait: impl FnMut() -> bool,
+    ) -> Result<Woken, GaveUp<'a>> {
+        if let Some(interruption) = current.interruption() {
+            return Err(GaveUp::Interrupted(interruption));
+        }
+        let node = Node::new(insists);
+        let passed = Cell::new(false);
+        let _timer = super::cancel::deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
+        let mut enlisted = false;
+        loop {
+            current.suspend_then(reason, || {
+                if !enlisted {
+                    enlisted = true;
+                    let mut ends = self.lock();
+                    if !must_wait() {
+                        node.outcome.store(LOOK, Relaxed);
+                        return false;
+                    }
+                    // SAFETY: this function does not return or unwind before the node has an outcome or was taken out.
+                    unsafe { ends.enlist(&node) };
+                }
+                node.outcome().is_none()
+            });
+            if let Some(woken) = node.outcome() {
+                return Ok(woken);
+            }
+            let gave_up = match current.interruption() {
+                Some(interruption) => GaveUp::Interrupted(interruption),
+                None if passed.get() => GaveUp::TimedOut,
+                None => continue,
+            };
+            return self.give_up(&node, gave_up);
+        }
+    }
+
+    fn wait_as_thread<'a>(
+        &self,
+        timeout: Option<Duration>,
+        insists: bool,
+        mut must_wait: impl FnMut() -> bool,
+    ) -> Result<Woken, GaveUp<'a>> {
+        // A thread that waits without a limit cannot wake a fiber; see the stall report.
+        let _blocked = timeout.is_none().then(Blocked::enter);
+        let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
+        let node = Node::new(insists);
+        {
+            let mut ends = self.lock();
+            if !must_wait() {
+                return Ok(Woken::Look);
+            }
+            // SAFETY: as in `wait_as_fiber`.
+            unsafe { ends.enlist(&node) };
+        }
+        loop {
+            if let Some(woken) = node.outcome() {
+                return Ok(woken);
+            }
+            match deadline {
+                None => std::thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(std::time::Instant::now());
+                    if left.is_zero() {
+                        return self.give_up(&node, GaveUp::TimedOut);
+                    }
+                    std::thread::park_timeout(left);
+                }
+            }
+        }
+    }
+
+    fn give_up<'a>(&self, node: &Node, gave_up: GaveUp<'a>) -> Result<Woken, GaveUp<'a>> {
+        let mut ends = self.lock();
+        match node.outcome() {
+            Some(woken) => Ok(woken),
+            None => {
+                // SAFETY: without an outcome it is in the list.
+                unsafe { ends.remove(node) };
+                Err(gave_up)
+            }
+        }
+    }
+
+    /// Whether anybody waits, at the moment of the call.
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.lock().first.is_null()
+    }
+
+    /// Wakes the first waiter, if there is one.
+    pub(crate) fn wake_one(&self) {
+        self.wake_first(|_, _| Woken::Look);
+    }
+
+    /// Wakes the first waiter, if there is one. `decide` runs under the lock, in any case, and gives the outcome; it is told
+    /// whether the waiter (if there is one) insists, and whether others are left behind it.
+    pub(crate) fn wake_first(&self, decide: impl FnOnce(Option<bool>, bool) -> Woken) {
+        let mut ends = self.lock();
+        // SAFETY: nodes in the list are alive.
+        let Some(node) = (unsafe { ends.first.as_ref() }) else {
+            decide(None, false);
+            return;
+        };
+        // SAFETY: it is in the list.
+        unsafe { ends.remove(node) };
+        let woken = decide(Some(node.insists), !ends.first.is_null());
+        let waiter = node.finish(woken);
+        drop(ends);
+        waiter.wake();
+    }
+
+    /// Wakes all waiters.
+    pub(crate) fn wake_all(&self) {
+        let mut waiters = Vec::new();
+        {
+            let mut ends = self.lock();
+            // SAFETY: nodes in the list are alive.
+            while let Some(node) = unsafe { ends.first.as_ref() } {
+                // SAFETY: it is in the list.
+                unsafe { ends.remove(node) };
+                waiters.push(node.finish(Woken::Look));
+            }
+        }
+        waiters.into_iter().for_each(Waiter::wake);
+    }
+}
+
+impl Ends {
+    /// # Safety
+    ///
+    /// The node is in no list and stays where it is until it is removed.
+    unsafe fn enlist(&mut self, node: &Node) {
+        let (previous, next) =
+            if node.insists { (ptr::null(), self.first) } else { (self.last, ptr::null()) };
+        // SAFETY: links are touched under the lock only, which `&mut self` stands for.
+        unsafe { *node.links.get() = Links { previous, next } };
+        self.join(previous, node);
+        self.join(node, next);
+    }
+
+    /// # Safety
+    ///
+    /// The node is in this list.
+    unsafe fn remove(&mut self, node: &Node) {
+        // SAFETY: as in `enlist`.
+        let Links { previous, next } = unsafe { *node.links.get() };
+        self.join(previous, next);
+    }
+
+    /// Makes two nodes neighbours; null stands for the end of the list.
+    fn join(&mut self, previous: *const Node, next: *const Node) {
+        // SAFETY: both are in the list, or about to be, hence alive; links are touched under the lock.
+        match unsafe { previous.as_ref() } {
+            // SAFETY: as above.
+            Some(previous) => unsafe { (*previous.links.get()).next = next },
+            None => self.first = next,
+        }
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            // SAFETY: as above.
+            Some(next) => unsafe { (*next.links.get()).previous = previous },
+            None => self.last = previous,
+        }
+    }
+}
+
+impl Node {
+    fn new(insists: bool) -> Node {
+        Node {
+            waiter: Waiter::current(),
+            outcome: AtomicU8::new(WAITING),
+            insists,
+            links: UnsafeCell::new(Links { previous: ptr::null(), next: ptr::null() }),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    fn outcome(&self) -> Option<Woken> {
+        match self.outcome.load(Acquire) {
+            LOOK => Some(Woken::Look),
+            GRANTED => Some(Woken::Granted),
+            _ => None,
+        }
+    }
+
+    /// Sets the outcome; the node may be gone when this returns.
+    fn finish(&self, woken: Woken) -> Waiter {
+        let waiter = self.waiter.clone();
+        self.outcome.store(if woken == Woken::Granted { GRANTED } else { LOOK }, Release);
+        waiter
+    }
+}

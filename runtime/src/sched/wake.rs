@@ -1,0 +1,49 @@
+//! Waking whoever waits: the one way into a ready queue.
+//!
+//! A wake is a hint. It says "look at your condition again", never "your condition holds": every wait loops on a condition of its
+//! own. So a wake that comes late, twice, or for a wait that is over costs a look and does no harm.
+
+use super::home::Home;
+use super::worker::Worker;
+use crate::fiber::record::{FiberRef, Header, Waiter};
+use std::ptr;
+use std::sync::atomic::Ordering::Acquire;
+
+impl Waiter {
+    /// The running fiber, or the thread if there is none.
+    pub(crate) fn current() -> Waiter {
+        match super::Current::get() {
+            Some(current) => Waiter::Fiber(FiberRef::of(current.slot.header())),
+            None => Waiter::Thread(std::thread::current()),
+        }
+    }
+
+    /// Makes the waiter look at its condition again. From anywhere.
+    pub(crate) fn wake(self) {
+        match self {
+            Waiter::Fiber(fiber) => fiber.wake(),
+            Waiter::Thread(thread) => thread.unpark(),
+        }
+    }
+}
+
+impl FiberRef {
+    /// Makes the fiber look at its condition again, if it has started and not ended. From anywhere.
+    pub(crate) fn wake(self) {
+        let Some(home) = self.home() else {
+            return;
+        };
+        match Worker::current() {
+            Some(worker) if ptr::eq(worker.home(), home) => worker.look_at(&self),
+            _ => home.post(self),
+        }
+    }
+}
+
+impl Header {
+    /// The home of the worker that started the fiber.
+    pub(crate) fn home(&self) -> Option<&'static Home> {
+        // SAFETY: only `Worker::start` stores here, and it stores a home, which is never freed.
+        unsafe { self.home.load(Acquire).cast::<Home>().as_ref() }
+    }
+}

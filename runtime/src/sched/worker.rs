@@ -1,0 +1,504 @@
+//! One worker: a thread that runs fibers until its runtime ends.
+//!
+//! Everything here belongs to the worker's own thread. What other threads may see of it is in its [`Home`].
+
+use super::choice::Choice;
+use super::clock;
+use super::home::Home;
+use super::ready::ReadyQueue;
+use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
+use super::timers::Timers;
+use crate::driver::{Completion, Driver};
+use crate::fiber::context::Context;
+use crate::fiber::overflow::Report;
+use crate::fiber::record::{FiberRef, Handle, Header, Identity};
+use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
+use crate::fiber::stack::{SizeClass, Stack, StackCache, StackError, watermark};
+use crate::fiber::unwind::{NotStarted, Raised, Target};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+/// Fibers resumed, or fresh ones started, before the worker looks at everything else. It shrinks while turns take long.
+const TURN: u32 = 256;
+const SHORTEST_TURN: u32 = 16;
+/// A turn that took longer than this makes the next one shorter.
+const LONG_TURN_NS: u64 = 1_000_000;
+/// Fresh fibers started in a turn.
+const FRESH: u32 = 64;
+/// Every so many fresh fibers the oldest is taken instead of the newest, so that none waits for ever.
+const OLDEST_EVERY: u32 = 16;
+/// Every so many turns the injector is looked at although there is other work.
+const INJECTOR_EVERY: u32 = 61;
+/// Operations that complete inline before the fiber yields.
+pub(super) const OPERATIONS: u32 = 128;
+
+/// A worker.
+pub(crate) struct Worker {
+    pub(super) index: usize,
+    pub(super) home: &'static Home,
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) ready: ReadyQueue,
+    /// The running fiber; null in between.
+    pub(super) current: Cell<*const Slot>,
+    /// What the fiber that just suspended wants done on the scheduler's stack.
+    pub(super) after: Cell<Option<After>>,
+    /// Operations that the running fiber may still complete inline.
+    pub(super) allowance: Cell<u32>,
+    /// Fibers of this worker that are suspended in the middle of an unwinding.
+    pub(super) unwinding: Cell<usize>,
+    pub(super) fresh: crossbeam_deque::Worker<FiberRef>,
+    /// Fresh fibers that only this worker may start.
+    pub(super) fresh_local: RefCell<VecDeque<FiberRef>>,
+    pub(super) fresh_taken: Cell<u32>,
+    free: RefCell<Vec<FreeSlot>>,
+    stacks: RefCell<StackCache>,
+    default_class: SizeClass,
+    pub(super) timers: RefCell<Timers<Alarm>>,
+    pub(super) driver: RefCell<Driver>,
+    pub(super) choice: Choice,
+    ids: Cell<(u64, u64)>,
+    turn: Cell<u32>,
+    turn_length: Cell<u32>,
+    /// The clock as of this turn.
+    pub(super) now: Cell<u64>,
+    pub(super) seen_stage: Cell<Stage>,
+    pub(super) searching: Cell<bool>,
+    /// Fibers that wait for a thread which does something for them.
+    pub(super) served: Cell<usize>,
+}
+
+/// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
+#[derive(Clone, Copy)]
+pub(super) struct After {
+    pub(super) call: unsafe fn(*mut ()) -> bool,
+    pub(super) data: *mut (),
+}
+
+/// What a timer does: raises a flag on a waiting fiber's stack and wakes the fiber.
+#[derive(Clone, Copy)]
+pub(crate) struct Alarm {
+    pub(super) flag: *const Cell<bool>,
+    pub(super) slot: *const Slot,
+}
+
+/// An operation that a fiber waits for, on the fiber's stack; its address is the driver's token.
+pub(super) struct Pending {
+    pub(super) result: Cell<Option<i32>>,
+    pub(super) slot: *const Slot,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+impl Worker {
+    /// A worker on the calling thread, which it will keep until [`run`](Self::run) returns.
+    pub(crate) fn new(
+        index: usize,
+        scheduler: Arc<Scheduler>,
+        fresh: crossbeam_deque::Worker<FiberRef>,
+        driver: Driver,
+    ) -> Result<Worker, StackError> {
+        let home = scheduler.homes[index];
+        home.open(driver.doorbell());
+        let mut free = Vec::new();
+        home.slots.all(&mut free);
+        let now = clock::now();
+        Ok(Worker {
+            index,
+            home,
+            ready: ReadyQueue::new(),
+            current: Cell::new(ptr::null()),
+            after: Cell::new(None),
+            allowance: Cell::new(0),
+            unwinding: Cell::new(0),
+            fresh,
+            fresh_local: RefCell::default(),
+            fresh_taken: Cell::new(0),
+            free: RefCell::new(free),
+            stacks: RefCell::new(StackCache::new(scheduler.stacks.clone())),
+            default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
+            timers: RefCell::new(Timers::new(now)),
+            driver: RefCell::new(driver),
+            choice: Choice::seeded(index as u64 + 1),
+            ids: Cell::new((0, 0)),
+            turn: Cell::new(0),
+            turn_length: Cell::new(TURN),
+            now: Cell::new(now),
+            seen_stage: Cell::new(Stage::Running),
+            searching: Cell::new(false),
+            served: Cell::new(0),
+            scheduler,
+        })
+    }
+
+    /// The worker whose thread this is. The reference is good as long as the caller stays on this thread and below the
+    /// worker's loop: callers use it and let it go.
+    #[inline(always)]
+    pub(crate) fn current<'a>() -> Option<&'a Worker> {
+        // SAFETY: `run` sets the pointer for as long as it borrows the worker, on this thread only.
+        unsafe { CURRENT.get().as_ref() }
+    }
+
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
+    #[inline(always)]
+    pub(crate) fn home(&self) -> &'static Home {
+        self.home
+    }
+
+    /// Runs fibers until the runtime has ended.
+    pub(crate) fn run(&self) {
+        /// An unwinding out of the scheduler itself would tear stacks away under live fibers.
+        struct AbortOnUnwind;
+        impl Drop for AbortOnUnwind {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    eprintln!("fiber: the scheduler panicked; this is a bug in the runtime");
+                    std::process::abort();
+                }
+                CURRENT.set(ptr::null());
+            }
+        }
+        CURRENT.set(self);
+        let _guard = AbortOnUnwind;
+        while self.seen_stage.get() != Stage::Ended {
+            if self.has_runnable() {
+                self.stop_searching();
+                self.run_ready();
+                self.start_fresh();
+            }
+            self.attend();
+            if !self.has_runnable() {
+                self.find_work();
+            }
+        }
+        self.home.close();
+    }
+
+    fn has_runnable(&self) -> bool {
+        !self.ready.is_empty() || !self.fresh.is_empty() || !self.fresh_local.borrow().is_empty()
+    }
+
+    /// Resumes ready fibers, at most a turn's worth.
+    fn run_ready(&self) {
+        for _ in 0..self.turn_length.get() {
+            let Some(slot) = self.ready.pop() else {
+                break;
+            };
+            // SAFETY: slots are never unmapped.
+            self.resume(unsafe { slot.as_ref() });
+        }
+    }
+
+    /// Runs a fiber until it suspends or ends.
+    #[inline(always)]
+    fn resume(&self, slot: &Slot) {
+        self.current.set(slot);
+        self.allowance.set(OPERATIONS);
+        slot.set_phase(Phase::Running);
+        // SAFETY: the slot is taken (it was in the ready queue, or was just filled), by this worker, and this is its loop, so no
+        // fiber is running.
+        let ended = unsafe { slot.resume() };
+        self.current.set(ptr::null());
+        if ended {
+            self.finish(slot);
+        } else if let Some(after) = self.after.take() {
+            // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
+            if !unsafe { (after.call)(after.data) } {
+                self.wake(slot);
+            }
+        }
+    }
+
+    /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
+    fn start_fresh(&self) {
+        for _ in 0..FRESH {
+            let Some(fiber) = self.next_fresh() else {
+                break;
+            };
+            self.start(fiber);
+        }
+    }
+
+    fn next_fresh(&self) -> Option<FiberRef> {
+        if let Some(fiber) = self.fresh_local.borrow_mut().pop_front() {
+            return Some(fiber);
+        }
+        let taken = self.fresh_taken.get().wrapping_add(1);
+        self.fresh_taken.set(taken);
+        if taken.is_multiple_of(OLDEST_EVERY)
+            && let Some(fiber) = self.scheduler.stealers[self.index].steal().success()
+        {
+            return Some(fiber);
+        }
+        self.fresh.pop()
+    }
+
+    /// Looks at everything but the ready and fresh queues: the driver, the clock, the timers, the inbox, the injector, and
+    /// whether the runtime ends.
+    pub(super) fn attend(&self) {
+        self.driver.borrow_mut().turn(&mut |completion| self.complete(completion));
+        self.read_clock();
+        self.fire_timers();
+        self.home.inbox().drain(|fiber| self.look_at(&fiber));
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        if turn.is_multiple_of(INJECTOR_EVERY)
+            && let Some(fiber) = self.scheduler.injector.pop()
+        {
+            self.start(fiber);
+        }
+        self.follow_stage();
+    }
+
+    pub(super) fn read_clock(&self) {
+        let now = clock::now();
+        let took = now - self.now.get();
+        self.now.set(now);
+        self.home.coarse_now.store(clock::coarse(now), Relaxed);
+        let length = self.turn_length.get();
+        self.turn_length.set(if took > LONG_TURN_NS {
+            (length / 2).max(SHORTEST_TURN)
+        } else {
+            (length * 2).min(TURN)
+        });
+    }
+
+    fn fire_timers(&self) {
+        let mut timers = self.timers.borrow_mut();
+        if !timers.is_empty() {
+            timers.expire(self.now.get(), |alarm| {
+                // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
+                // this worker; `Timer`'s destructor cancels it before that frame goes.
+                unsafe {
+                    (*alarm.flag).set(true);
+                    self.wake(&*alarm.slot);
+                }
+            });
+        }
+    }
+
+    pub(super) fn complete(&self, completion: Completion) {
+        let pending = ptr::with_exposed_provenance::<Pending>(completion.token.get() as usize);
+        // SAFETY: the token is the address of a `Pending` in the frame of `io::wait`, which does not return before the
+        // completion was handed out, here.
+        unsafe {
+            (*pending).result.set(Some(completion.result));
+            self.wake(&*(*pending).slot);
+        }
+    }
+
+    /// Makes a fiber of this worker look at its condition again.
+    #[inline]
+    pub(crate) fn look_at(&self, fiber: &Header) {
+        if let Some(slot) = fiber.own.slot.get() {
+            // SAFETY: slots are never unmapped, and this one is the fiber's: it has not ended.
+            self.wake(unsafe { slot.as_ref() });
+        }
+    }
+
+    /// Puts a waiting fiber of this worker into the ready queue. One that does not wait will look anyway.
+    #[inline(always)]
+    pub(super) fn wake(&self, slot: &Slot) {
+        if slot.phase() == Phase::Waiting {
+            slot.set_phase(Phase::Ready);
+            self.ready.push(slot);
+        }
+    }
+
+    fn follow_stage(&self) {
+        let stage = self.scheduler.stage();
+        if stage == self.seen_stage.get() {
+            return;
+        }
+        if self.seen_stage.replace(stage) == Stage::Running {
+            self.home.slots.for_each_taken(|slot| {
+                slot.header().cancelled.store(true, Relaxed);
+                self.wake(slot);
+            });
+        }
+    }
+
+    /// Spawns a fiber into this worker's stealable queue.
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
+        let (fiber, handle) = self.record(f, identity);
+        self.fresh.push(fiber);
+        if self.scheduler.workers() > 1 {
+            self.scheduler.wake_for_fresh();
+        }
+        handle
+    }
+
+    /// Spawns a fiber that this worker alone may start.
+    pub(crate) fn spawn_local<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
+        let (fiber, handle) = self.record(f, identity);
+        self.fresh_local.borrow_mut().push_back(fiber);
+        handle
+    }
+
+    fn record<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> (FiberRef, Handle<T>) {
+        const BLOCK: u64 = 1024;
+        let (mut next, mut end) = self.ids.get();
+        if next == end {
+            next = reserve_ids(BLOCK);
+            end = next + BLOCK;
+        }
+        self.ids.set((next + 1, end));
+        self.home.count_spawned();
+        if let Some(task) = identity.task {
+            task.counters().spawned(self.index);
+        }
+        FiberRef::spawn(f, next, identity)
+    }
+
+    /// Gives a fresh fiber a stack and runs it.
+    pub(super) fn start(&self, fiber: FiberRef) {
+        let stack = match self.take_stack(&fiber) {
+            Ok(stack) => stack,
+            Err(error) => return self.refuse(&fiber, &error),
+        };
+        let (slot, info) = self.take_slot();
+        let own = &fiber.own;
+        own.slot.set(Some(slot));
+        own.info.set(Some(info));
+        own.stack.set(Some(stack.bounds()));
+        if self.seen_stage.get() != Stage::Running {
+            fiber.cancelled.store(true, Relaxed);
+        }
+        fiber.home.store(ptr::from_ref(self.home).cast_mut().cast(), Release);
+        if let Some(name) = &fiber.identity.name {
+            self.names().insert(fiber.id, name.clone());
+        }
+        if let Some(task) = fiber.identity.task {
+            task.counters().started(self.index);
+        }
+        // SAFETY: as in `finish`.
+        unsafe { info.as_ref() }.publish(fiber.id, fiber.identity.task);
+        let context = Context::new(stack, slot.as_ptr(), fiber_main);
+        // SAFETY: the slot is from this worker's slab and free; the record stays alive because the slot takes over the
+        // reference, which `finish` gives back.
+        let slot = unsafe { slot::occupy(slot, fiber.into_raw(), context) };
+        self.resume(slot);
+    }
+
+    fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
+        let class = match fiber.identity.stack_size {
+            None => self.default_class,
+            Some(size) => SizeClass::for_size(size)?,
+        };
+        let mut stack = self.stacks.borrow_mut().take(class)?;
+        if self.scheduler.settings.measure_stacks {
+            // A stack that cannot be emptied shows the mark of whoever was deeper before, which errs on the safe side.
+            let _ = watermark::reset(&mut stack);
+        }
+        Ok(stack)
+    }
+
+    fn take_slot(&self) -> FreeSlot {
+        let mut free = self.free.borrow_mut();
+        loop {
+            if let Some(slot) = free.pop() {
+                return slot;
+            }
+            self.home.slots.grow(&mut free);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, fiber: &FiberRef, error: &StackError) {
+        if let Some(task) = fiber.identity.task {
+            task.counters().withdrawn(self.index);
+        }
+        // SAFETY: the fiber was taken from its queue and has not been run.
+        unsafe { fiber.refuse(Box::new(NotStarted(error.to_string()))) };
+        publish(fiber);
+        self.home.count_ended();
+    }
+
+    /// Takes back what an ended fiber had.
+    fn finish(&self, slot: &Slot) {
+        // SAFETY: the slot holds the reference that `start` gave it, and gives it up here.
+        let fiber = unsafe { FiberRef::from_raw(ptr::from_ref(slot.header()).cast_mut()) };
+        // SAFETY: the fiber has ended and the slot is this worker's.
+        let stack = unsafe { slot::release(slot) }.into_stack();
+        if self.scheduler.settings.measure_stacks
+            && let Some(task) = fiber.identity.task
+        {
+            task.saw_stack_use(watermark::high_water(&stack));
+        }
+        self.stacks.borrow_mut().give(stack);
+        if fiber.identity.name.is_some() {
+            self.names().remove(&fiber.id);
+        }
+        let info = fiber.own.info.take().expect("a started fiber has its information");
+        fiber.own.slot.set(None);
+        fiber.own.stack.set(None);
+        // SAFETY: information blocks are never unmapped.
+        unsafe { info.as_ref() }.clear();
+        self.free.borrow_mut().push((NonNull::from(slot), info));
+        self.home.count_ended();
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<u64, Arc<str>>> {
+        self.home.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Gives memory of stacks back; when it wants to be asked again.
+    pub(super) fn trim_stacks(&self) -> Option<u64> {
+        self.stacks.borrow_mut().trim(self.now.get())
+    }
+
+    /// The running fiber's slot.
+    #[inline(always)]
+    pub(super) fn current_slot<'a>(&self) -> Option<&'a Slot> {
+        // SAFETY: slots are never unmapped.
+        unsafe { self.current.get().as_ref() }
+    }
+}
+
+/// Which fiber overflowed its stack, if one did: asked by the signal handler, so it only reads.
+pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
+    let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
+        return false;
+    };
+    let header = slot.header();
+    let Some(bounds) = header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault)) else {
+        return false;
+    };
+    report.id = header.id;
+    report.stack_size = bounds.size();
+    if let Some(name) = &header.identity.name {
+        report.name.push_str(name);
+    }
+    if let Some(task) = header.identity.task {
+        report.task = Some(task.path());
+        report.location = Some((task.file(), task.line()));
+    }
+    true
+}
+
+/// The first function on every fiber's stack.
+fn fiber_main(slot: &Slot) {
+    // SAFETY: the slot's reference outlives the fiber; it is borrowed here, not taken, hence never dropped.
+    let fiber = ManuallyDrop::new(unsafe { FiberRef::from_raw(ptr::from_ref(slot.header()).cast_mut()) });
+    let panicked = if fiber.cancelled.load(Relaxed) {
+        // SAFETY: this is the fiber's own stack and the closure has not been run.
+        unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
+        false
+    } else {
+        // SAFETY: as above.
+        unsafe { fiber.run() }
+    };
+    if let Some(task) = fiber.identity.task {
+        let worker = Worker::current().expect("a fiber runs on a worker");
+        task.counters().finished(worker.index, panicked);
+    }
+    publish(&fiber);
+}

@@ -1,0 +1,9 @@
+//! Thin wrappers over what Linux offers and no crate covers, and the one façade through which the lock-free
+//! protocols get their atomics.
+//!
+//! Owns nothing and calls no other room.
+
+pub(crate) mod cpu;
+pub(crate) mod memory;
+pub(crate) mod sync;
+pub(crate) mod threads;

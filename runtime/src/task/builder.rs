@@ -1,0 +1,273 @@
+//! Spawning.
+
+use super::attributes::{Numa, Priority};
+use super::join_handle::{JoinHandle, LocalJoinHandle};
+use super::registry::Task;
+use super::scope::{Scope, ScopedJoinHandle};
+use crate::fiber::record::{Handle, Identity};
+use crate::runtime::process;
+use crate::sched::Scheduler;
+use crate::sched::worker::Worker;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Spawns a fiber and returns the handle to wait for it.
+///
+/// The fiber starts on any worker of the runtime and then stays there. Until it starts it costs one heap block of the closure
+/// and some 200 bytes; its stack is taken when it starts. On a fiber it is spawned on that fiber's runtime, on any other
+/// thread on the one that started first of those that are up. Never blocks.
+///
+/// If the runtime is shutting down, the fiber is cancelled before it starts.
+///
+/// # Panics
+///
+/// On a thread, if no runtime is up.
+///
+/// # Examples
+///
+/// ```
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let children: Vec<_> = (0..100).map(|n| fiber::spawn(move || n * 2)).collect();
+/// let sum: u32 = children.into_iter().map(|child| child.join().unwrap()).sum();
+/// assert_eq!(sum, 9900);
+/// # });
+/// ```
+///
+/// What a fiber takes and gives must be `Send`, because another worker may start it:
+///
+/// ```compile_fail
+/// let local = std::rc::Rc::new(1);
+/// fiber::spawn(move || *local);
+/// ```
+#[inline]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: closure and result are `Send + 'static`.
+    JoinHandle::new(unsafe { Destination::find().spawn(f, Identity::default()) })
+}
+
+/// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
+/// `Send`. It is never stolen, and everything it owns is dropped on its worker.
+///
+/// # Panics
+///
+/// On a thread that is no fiber: there is no worker to stay on.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let count = Rc::new(Cell::new(0));
+/// let children: Vec<_> = (0..3)
+///     .map(|_| {
+///         let count = Rc::clone(&count);
+///         fiber::spawn_local(move || count.set(count.get() + 1))
+///     })
+///     .collect();
+/// children.into_iter().for_each(|child| child.join().unwrap());
+/// assert_eq!(count.get(), 3);
+/// # });
+/// ```
+pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    Builder::new().spawn_local(f)
+}
+
+/// Where a fiber is going to be spawned.
+enum Destination<'a> {
+    Here(&'a Worker),
+    Elsewhere(Arc<Scheduler>),
+}
+
+impl Destination<'_> {
+    /// The caller's own worker; for a thread that is none, the default runtime.
+    #[inline]
+    fn find() -> Self {
+        match Worker::current() {
+            Some(worker) => Destination::Here(worker),
+            None => Destination::Elsewhere(scheduler_for_thread()),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The closure and its result may be used on another thread, and everything that they borrow outlives the fiber.
+    #[inline]
+    unsafe fn spawn<F: FnOnce() -> T, T>(self, f: F, identity: Identity) -> Handle<T> {
+        match self {
+            Destination::Here(worker) => worker.spawn(f, identity),
+            Destination::Elsewhere(scheduler) => scheduler.spawn(f, identity),
+        }
+    }
+}
+
+#[cold]
+fn scheduler_for_thread() -> Arc<Scheduler> {
+    process::default_scheduler().expect(
+        "a fiber was spawned where no runtime is up: annotate main with #[fiber::main], or use fiber::runtime::Runtime",
+    )
+}
+
+/// Properties of a fiber about to be spawned, as [`std::thread::Builder`] has those of a thread.
+///
+/// # Examples
+///
+/// ```
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let fiber = fiber::Builder::new().name("parser").stack_size(1 << 20).spawn(|| 2 + 2);
+/// assert_eq!(fiber.join().unwrap(), 4);
+/// # });
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it spawns"]
+pub struct Builder {
+    task: Option<&'static Task>,
+    name: Option<Arc<str>>,
+    stack_size: Option<usize>,
+    numa: Option<Numa>,
+    priority: Option<Priority>,
+    timeslice: Option<Duration>,
+    migratable: bool,
+}
+
+impl Builder {
+    /// No properties but the runtime's defaults.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// The attributes of an annotated task; the fibers spawned with it count as that task's.
+    pub(crate) fn for_task(task: &'static Task) -> Builder {
+        let attributes = task.attributes();
+        Builder {
+            task: Some(task),
+            name: None,
+            stack_size: attributes.stack_size(),
+            numa: attributes.numa(),
+            priority: attributes.priority(),
+            timeslice: attributes.timeslice(),
+            migratable: attributes.migrate(),
+        }
+    }
+
+    /// A name for dumps and messages.
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.name = Some(Arc::from(name.into()));
+        self
+    }
+
+    /// Bytes of address space for the stack, rounded up to a power of two; at least 16 KiB. Memory is used only as deep as
+    /// the fiber gets. The default is the runtime's, 256 KiB unless configured. A size out of range makes
+    /// [`join`](JoinHandle::join) return an error that says so.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Where the fiber may start. **Not yet in effect**: kept, and shown by `Debug`.
+    pub fn numa(mut self, numa: Numa) -> Builder {
+        self.numa = Some(numa);
+        self
+    }
+
+    /// How urgent the fiber is. **Not yet in effect**: kept, and shown by `Debug`.
+    pub fn priority(mut self, priority: Priority) -> Builder {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// How long the fiber may run before it should yield. **Not yet in effect**: kept, and shown by `Debug`.
+    pub fn timeslice(mut self, timeslice: Duration) -> Builder {
+        self.timeslice = Some(timeslice);
+        self
+    }
+
+    /// Whether the fiber may change its worker after it started. **Not yet in effect**: kept, and shown by `Debug`.
+    ///
+    /// # Safety
+    ///
+    /// The caller vouches that across every suspension point of the fiber, in everything that it calls, std and dependencies
+    /// included, no `!Send` value, no reference to a thread-local, and no address derived from one (`errno` included) is live.
+    pub unsafe fn migratable(mut self, migratable: bool) -> Builder {
+        self.migratable = migratable;
+        self
+    }
+
+    fn identity(self) -> Identity {
+        Identity { task: self.task, name: self.name, stack_size: self.stack_size, parent: None }
+    }
+
+    /// Spawns a fiber with these properties. As [`spawn`].
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`].
+    pub fn spawn<F, T>(self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: closure and result are `Send + 'static`.
+        JoinHandle::new(unsafe { Destination::find().spawn(f, self.identity()) })
+    }
+
+    /// Spawns a fiber with these properties on the caller's worker. As [`spawn_local`].
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn_local`].
+    pub fn spawn_local<F, T>(self, f: F) -> LocalJoinHandle<T>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        let worker = crate::sched::Current::get()
+            .and_then(|_| Worker::current())
+            .expect("fiber::spawn_local was called on a thread that is not a fiber; use fiber::spawn");
+        LocalJoinHandle::new(worker.spawn_local(f, self.identity()))
+    }
+
+    /// Spawns a fiber with these properties into a scope. As [`Scope::spawn`].
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let words = ["to", "be"];
+    /// fiber::scope(|s| {
+    ///     let lengths = fiber::Builder::new().name("count").spawn_scoped(s, || words.map(str::len));
+    ///     assert_eq!(lengths.join().unwrap(), [2, 2]);
+    /// });
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`].
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        f: F,
+    ) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let destination = Destination::find();
+        let mut identity = self.identity();
+        // From here to the spawn nothing may panic: the scope counts the fiber.
+        scope.adopt(&mut identity);
+        // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber
+        // from `adopt` on, does not end before the fiber has.
+        let handle = unsafe { destination.spawn(f, identity) };
+        scope.enlist(&handle.fiber);
+        ScopedJoinHandle::new(handle)
+    }
+}

@@ -1,0 +1,116 @@
+//! Why a fiber has no result.
+
+use crate::fiber::unwind::{NotStarted, Raised};
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+
+/// Why a fiber that was joined has no result: it panicked, was cancelled, or could not be started.
+///
+/// Std's `join` gives the bare panic payload; a fiber can also end by cancellation, so here the three are told apart.
+///
+/// # Examples
+///
+/// ```
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let error = fiber::spawn(|| panic!("no such user")).join().unwrap_err();
+/// assert!(error.is_panic());
+/// assert_eq!(error.to_string(), "the fiber panicked: no such user");
+/// # });
+/// ```
+pub struct JoinError(Cause);
+
+enum Cause {
+    Panicked(Box<dyn Any + Send>),
+    Cancelled,
+    NotStarted(String),
+}
+
+impl JoinError {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> JoinError {
+        if payload.is::<Raised>() {
+            return JoinError(Cause::Cancelled);
+        }
+        match payload.downcast::<NotStarted>() {
+            Ok(not_started) => JoinError(Cause::NotStarted(not_started.0)),
+            Err(payload) => JoinError(Cause::Panicked(payload)),
+        }
+    }
+
+    /// Whether the fiber panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Cause::Panicked(_))
+    }
+
+    /// Whether the fiber was cancelled: by its handle, by its scope, or because its runtime shut down.
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let sleeper = fiber::spawn(|| fiber::time::sleep(std::time::Duration::MAX));
+    /// sleeper.cancel();
+    /// assert!(sleeper.join().unwrap_err().is_cancelled());
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0, Cause::Cancelled)
+    }
+
+    /// Whether the fiber never ran because it could not be given a stack. The error's text says what to do.
+    #[must_use]
+    pub fn is_not_started(&self) -> bool {
+        matches!(self.0, Cause::NotStarted(_))
+    }
+
+    /// The panic's payload, to be passed to [`resume_unwind`](std::panic::resume_unwind).
+    ///
+    /// # Errors
+    ///
+    /// The error itself, if it is not a panic.
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let error = fiber::spawn(|| panic!("gone")).join().unwrap_err();
+    /// assert_eq!(error.try_into_panic().unwrap().downcast_ref(), Some(&"gone"));
+    /// # });
+    /// ```
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
+        match self.0 {
+            Cause::Panicked(payload) => Ok(payload),
+            _ => Err(self),
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", crate::fiber::message(&**payload)),
+            Cause::Cancelled => f.write_str("the fiber was cancelled"),
+            Cause::NotStarted(why) => write!(f, "the fiber could not start: {why}"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&crate::fiber::message(&**payload)).finish(),
+            Cause::Cancelled => f.write_str("Cancelled"),
+            Cause::NotStarted(why) => f.debug_tuple("NotStarted").field(why).finish(),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> std::io::Error {
+        // A payload is not `Sync`, which the source of an I/O error has to be; its text is what is left of it.
+        match &error.0 {
+            Cause::Cancelled => std::io::Error::other(crate::Cancelled),
+            _ => std::io::Error::other(error.to_string()),
+        }
+    }
+}

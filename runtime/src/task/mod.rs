@@ -1,0 +1,22 @@
+//! Fibers as users handle them: spawning, joining, scopes, parking, identity, and the registry of annotated tasks.
+//!
+//! Owns the public handles and errors; the records behind them belong to `fiber`, their scheduling to `sched`. Calls
+//! `runtime` only to find the runtime that a plain thread spawns on.
+
+mod attributes;
+mod builder;
+mod current;
+mod join_error;
+mod join_handle;
+mod park;
+pub mod registry;
+mod scope;
+
+pub use attributes::{Numa, ParseAttributeError, Priority};
+pub use builder::{Builder, spawn, spawn_local};
+pub use current::{Fiber, FiberId, current, try_current, yield_now};
+pub use join_error::JoinError;
+pub use join_handle::{JoinHandle, LocalJoinHandle};
+pub use park::{park, park_timeout};
+pub use scope::{Scope, ScopedJoinHandle, scope};
+pub(crate) use join_handle::wait_for;

@@ -1,0 +1,245 @@
+//! Scopes: fibers that borrow from the frame that spawned them.
+
+use super::builder::Builder;
+use super::current::Fiber;
+use super::join_error::JoinError;
+use super::join_handle::wait_for;
+use crate::fiber::Reason;
+use crate::fiber::record::{FiberRef, Handle, Identity, Parent};
+use crate::fiber::unwind::Raised;
+use crate::sched::{Current, WaitList, cancel};
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Runs `f` with a scope into which it can spawn fibers that borrow, and returns when all of them have ended.
+///
+/// As [`std::thread::scope`], on fibers and on threads: the caller is suspended, or blocked, until the last child has ended,
+/// whatever happens. If the caller is cancelled, or its time limit passes, the children are cancelled and then awaited.
+///
+/// # Panics
+///
+/// If `f` panics, with its panic; else, if a child panicked that nobody joined, with the first such panic.
+///
+/// # Examples
+///
+/// ```
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let text = String::from("shared by all");
+/// let mut total = 0;
+/// fiber::scope(|s| {
+///     let one = s.spawn(|| text.len());
+///     let two = s.spawn(|| text.matches('a').count());
+///     total = one.join().unwrap() + two.join().unwrap();
+/// });
+/// assert_eq!(total, 15);
+/// # });
+/// ```
+///
+/// A child cannot borrow from the closure's own frame, which is gone before the scope waits:
+///
+/// ```compile_fail
+/// fiber::scope(|s| {
+///     let short = String::new();
+///     s.spawn(|| short.len());
+/// });
+/// ```
+pub fn scope<'env, F, T>(f: F) -> T
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+{
+    let scope = Scope {
+        children: Arc::new(Children {
+            running: AtomicUsize::new(0),
+            panic: Mutex::new(None),
+            fibers: Mutex::new(Fibers { list: Vec::new(), prune_at: 32 }),
+            ended: WaitList::new(),
+        }),
+        scope: PhantomData,
+        env: PhantomData,
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    if outcome.as_ref().is_err_and(|payload| payload.is::<Raised>()) {
+        scope.cancel();
+    }
+    scope.children.wait();
+    match outcome {
+        Err(payload) => resume_unwind(payload),
+        Ok(value) => match scope.children.take_panic() {
+            Some(payload) => resume_unwind(payload),
+            None => value,
+        },
+    }
+}
+
+/// A scope to spawn borrowing fibers into, made by [`scope`].
+pub struct Scope<'scope, 'env: 'scope> {
+    children: Arc<Children>,
+    /// Invariant, as std's: otherwise the lifetime could be shrunk and the borrow checker fooled.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+struct Children {
+    running: AtomicUsize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    fibers: Mutex<Fibers>,
+    ended: WaitList,
+}
+
+/// The children, to be cancelled. Ended ones are dropped whenever the list has doubled.
+struct Fibers {
+    list: Vec<FiberRef>,
+    prune_at: usize,
+}
+
+impl Parent for Children {
+    fn child_panicked(&self, payload: Box<dyn Any + Send>) {
+        if payload.is::<Raised>() {
+            return;
+        }
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+    }
+
+    fn child_ended(&self) {
+        if self.running.fetch_sub(1, Release) == 1 {
+            self.ended.wake_all();
+        }
+    }
+}
+
+impl Children {
+    fn all_ended(&self) -> bool {
+        self.running.load(Acquire) == 0
+    }
+
+    /// Waits for every child, come what may: they borrow from frames below.
+    fn wait(&self) {
+        let mut cancelled = false;
+        while !self.all_ended() {
+            let gave_up = |children: &Children| {
+                children.ended.wait(Reason::Scope, None, false, || !children.all_ended()).is_err()
+            };
+            if cancelled {
+                cancel::shielded(|| gave_up(self));
+            } else if gave_up(self) {
+                cancelled = true;
+                self.cancel();
+            }
+        }
+    }
+
+    fn cancel(&self) {
+        let fibers = std::mem::take(&mut self.fibers().list);
+        fibers.iter().for_each(cancel::cancel);
+    }
+
+    fn fibers(&self) -> std::sync::MutexGuard<'_, Fibers> {
+        self.fibers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Spawns a fiber that may borrow what outlives the scope. As [`std::thread::Scope::spawn`].
+    ///
+    /// # Panics
+    ///
+    /// On a thread, if no runtime is up.
+    pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Builder::new().spawn_scoped(self, f)
+    }
+
+    /// Cancels every child of the scope that was spawned so far. As [`JoinHandle::cancel`](crate::JoinHandle::cancel) for each.
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// fiber::scope(|s| {
+    ///     s.spawn(fiber::park);
+    ///     s.spawn(fiber::park);
+    ///     s.cancel();
+    /// });
+    /// # });
+    /// ```
+    pub fn cancel(&self) {
+        self.children.cancel();
+    }
+
+    /// Counts a fiber that is about to be spawned, and makes it report here.
+    pub(super) fn adopt(&self, identity: &mut Identity) {
+        self.children.running.fetch_add(1, Relaxed);
+        identity.parent = Some(self.children.clone());
+    }
+
+    /// Remembers a fiber, so that it can be cancelled.
+    pub(super) fn enlist(&self, fiber: &FiberRef) {
+        let mut fibers = self.children.fibers();
+        if fibers.list.len() >= fibers.prune_at {
+            fibers.list.retain(|fiber| !fiber.join.is_done());
+            fibers.prune_at = (fibers.list.len() * 2).max(32);
+        }
+        fibers.list.push(fiber.clone());
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("running", &self.children.running.load(Relaxed)).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a fiber of a [`scope`], and takes its result. Dropping it leaves the fiber to the scope.
+pub struct ScopedJoinHandle<'scope, T> {
+    handle: Handle<T>,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    pub(super) fn new(handle: Handle<T>) -> Self {
+        ScopedJoinHandle { handle, scope: PhantomData }
+    }
+
+    /// Waits for the fiber to end and returns its result. As [`JoinHandle::join`](crate::JoinHandle::join).
+    ///
+    /// # Errors
+    ///
+    /// As [`JoinHandle::join`](crate::JoinHandle::join). A panic that was returned here is not raised again by the scope.
+    pub fn join(self) -> Result<T, JoinError> {
+        wait_for(&self.handle.fiber, Reason::Join, |current: Current<'_>| current.interruption_point());
+        self.handle.take().map_err(JoinError::new)
+    }
+
+    /// Whether the fiber has ended. As [`JoinHandle::is_finished`](crate::JoinHandle::is_finished).
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle.fiber.join.is_done()
+    }
+
+    /// The fiber. As [`JoinHandle::fiber`](crate::JoinHandle::fiber).
+    #[must_use]
+    pub fn fiber(&self) -> Fiber {
+        Fiber::new(self.handle.fiber.clone())
+    }
+
+    /// Asks the fiber to end. As [`JoinHandle::cancel`](crate::JoinHandle::cancel).
+    pub fn cancel(&self) {
+        cancel::cancel(&self.handle.fiber);
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedJoinHandle").field("fiber", &self.fiber()).finish_non_exhaustive()
+    }
+}

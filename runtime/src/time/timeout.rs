@@ -1,0 +1,68 @@
+//! Limits on how long something may take.
+
+use crate::sched::cancel::{self, Elapsed};
+use crate::sched::{Current, clock};
+use std::time::{Duration, Instant};
+
+/// Runs `f` on the running fiber, and ends its waits once `duration` has passed.
+///
+/// When the limit passes, the wait that `f` is in, or its next one, ends: with an [`io::Error`](std::io::Error) of kind
+/// [`TimedOut`](std::io::ErrorKind::TimedOut) if it can return one, and every wait after that by unwinding, without a panic message,
+/// up to here. Operations in flight are cancelled and awaited first. Code that does not wait is not interrupted.
+///
+/// Limits nest: the one that passes first ends what is inside it. With `panic = "abort"` a wait that cannot return an error
+/// ends the process.
+///
+/// # Errors
+///
+/// [`Elapsed`] if `f` was unwound by this limit. If `f` returned, whatever it returned, that is the result, also after
+/// the limit.
+///
+/// # Panics
+///
+/// On a thread that is no fiber, which could not be interrupted.
+///
+/// # Examples
+///
+/// ```
+/// use fiber::time::{sleep, timeout};
+/// use std::time::Duration;
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// assert_eq!(timeout(Duration::from_secs(60), || 5), Ok(5));
+/// assert!(timeout(Duration::from_millis(1), || sleep(Duration::from_secs(60))).is_err());
+/// # });
+/// ```
+pub fn timeout<T>(duration: Duration, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
+    limit(clock::after(duration), f)
+}
+
+/// As [`timeout`], with the moment at which the limit passes.
+///
+/// # Errors
+///
+/// As [`timeout`].
+///
+/// # Panics
+///
+/// As [`timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use fiber::time::timeout_at;
+/// use std::time::{Duration, Instant};
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// assert!(timeout_at(deadline, fiber::park).is_err());
+/// # });
+/// ```
+pub fn timeout_at<T>(deadline: Instant, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
+    limit(clock::at(deadline), f)
+}
+
+fn limit<T>(deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
+    let current = Current::get().expect("fiber::time::timeout was called on a thread that is not a fiber");
+    cancel::with_limit(current, deadline, f)
+}

@@ -1,0 +1,2 @@
+#[fiber::main("64k",, name = "")]
+fn main() {}

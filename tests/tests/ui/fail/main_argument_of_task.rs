@@ -1,0 +1,2 @@
+#[fiber::main(priority = "high")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main(workers = 2, workers = 4)]
+fn main() {}

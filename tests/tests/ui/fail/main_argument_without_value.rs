@@ -1,0 +1,2 @@
+#[fiber::main(workers)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main(blocking_threads = 1.5)]
+fn main() {}

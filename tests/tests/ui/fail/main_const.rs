@@ -1,0 +1,2 @@
+#[fiber::main]
+const fn main() {}

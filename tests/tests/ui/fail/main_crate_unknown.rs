@@ -1,0 +1,2 @@
+#[fiber::main(crate = "no_such_crate")]
+fn main() {}

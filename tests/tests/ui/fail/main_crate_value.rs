@@ -1,0 +1,2 @@
+#[fiber::main(crate = "not a path")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main(driver = "uring")]
+fn main() {}

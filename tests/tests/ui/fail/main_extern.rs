@@ -1,0 +1,2 @@
+#[fiber::main]
+extern "C" fn main() {}

@@ -1,0 +1,4 @@
+#[fiber::main]
+fn main<T: Default>() {
+    T::default();
+}

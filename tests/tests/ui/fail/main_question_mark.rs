@@ -1,0 +1,4 @@
+#[fiber::main]
+fn main() {
+    std::fs::read("file")?;
+}

@@ -1,0 +1,7 @@
+#[fiber::main]
+fn main() {
+    if std::env::args().count() > 1 {
+        return 3;
+    }
+    "text"
+}

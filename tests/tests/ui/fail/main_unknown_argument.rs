@@ -1,0 +1,2 @@
+#[fiber::main(worker_threads = 4)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main]
+unsafe fn main() {}

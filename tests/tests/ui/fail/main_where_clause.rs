@@ -1,0 +1,6 @@
+#[fiber::main]
+fn main()
+where
+    u8: Copy,
+{
+}

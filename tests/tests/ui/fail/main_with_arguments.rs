@@ -1,0 +1,4 @@
+#[fiber::main]
+fn main(arguments: Vec<String>) {
+    println!("{arguments:?}");
+}

@@ -1,0 +1,4 @@
+const WORKERS: usize = 4;
+
+#[fiber::main(workers = WORKERS)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main(workers = -1)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[fiber::main(workers = 0)]
+fn main() {}

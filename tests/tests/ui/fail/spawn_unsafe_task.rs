@@ -1,0 +1,10 @@
+/// # Safety
+///
+/// None.
+#[fiber::task]
+unsafe fn risky() {}
+
+#[fiber::main]
+fn main() {
+    risky::spawn();
+}

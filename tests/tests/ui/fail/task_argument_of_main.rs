@@ -1,0 +1,4 @@
+#[fiber::task(workers = 4)]
+fn fetch() {}
+
+fn main() {}

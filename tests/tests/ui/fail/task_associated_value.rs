@@ -1,0 +1,4 @@
+#[fiber::task(associated = true)]
+fn fetch() {}
+
+fn main() {}

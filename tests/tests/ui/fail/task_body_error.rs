@@ -1,0 +1,6 @@
+#[fiber::task]
+fn fetch(url: String) -> usize {
+    url.lenght()
+}
+
+fn main() {}

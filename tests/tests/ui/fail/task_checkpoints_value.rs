@@ -1,0 +1,4 @@
+#[fiber::task(checkpoints = "no")]
+fn fetch() {}
+
+fn main() {}

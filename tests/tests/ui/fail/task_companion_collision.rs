@@ -1,0 +1,10 @@
+mod fetch {
+    pub fn helper() {}
+}
+
+#[fiber::task]
+fn fetch() {
+    fetch::helper();
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#![forbid(unsafe_code)]
+
+#[fiber::task(unsafe(migrate))]
+fn fetch() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[fiber::task(migrate)]
+fn fetch() {}
+
+#[fiber::task(unsafe(move))]
+fn store() {}
+
+fn main() {}

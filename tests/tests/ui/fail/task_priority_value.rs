@@ -1,0 +1,4 @@
+#[fiber::task(priority = "urgent")]
+fn fetch() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[fiber::task(prio = "high")]
+fn fetch() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[fiber::test]
+async fn waits() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[fiber::test]
+fn adds<T>() {}
+
+fn main() {}

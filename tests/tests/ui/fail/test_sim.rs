@@ -1,0 +1,4 @@
+#[fiber::test(sim)]
+fn replays() {}
+
+fn main() {}

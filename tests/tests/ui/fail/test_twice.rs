@@ -1,0 +1,5 @@
+#[fiber::test]
+#[test]
+fn adds() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[fiber::test(threads = 2)]
+fn adds() {}
+
+fn main() {}
