@@ -1,9 +1,11 @@
-//! The attributes of the [fiber](https://docs.rs/fiber) framework.
+//! The attributes of the [fiber](https://docs.rs/fiber) framework: [`macro@main`], [`macro@task`], [`macro@test`].
 //!
 //! Depend on `fiber`, which re-exports them: the code that they write calls it.
 //!
-//! Each attribute goes through the same steps: `parse` reads its arguments and the function under it and collects what is wrong,
-//! `expand` writes the code.
+//! Each goes through the same steps. `parse` reads the arguments and the function and collects what is wrong with them;
+//! `expand` writes the code. A step that rewrites the function's body belongs between the two. After a mistake the expansion is
+//! still complete, with the default in place of what was wrong, beside the error: one mistake is one error, and editors go on
+//! working.
 
 mod expand;
 mod parse;
@@ -12,19 +14,285 @@ mod words;
 use parse::Attribute;
 use proc_macro::TokenStream;
 
-/// Main
+/// Runs `main` as the first fiber of a new runtime.
+///
+/// The program starts a runtime, runs the body on a fiber of it, and when the body ends, ends the runtime in order: fibers that
+/// are still there are cancelled and awaited for the configured time, as `Runtime::shutdown` says. A fiber does not outlive
+/// `main`, as a thread does not.
+///
+/// ```
+/// use std::io;
+///
+/// #[fiber::task]
+/// fn double(number: u32) -> u32 {
+///     number * 2
+/// }
+///
+/// #[fiber::main(workers = 2)]
+/// fn main() -> io::Result<()> {
+///     let answer = double::spawn(21).join().unwrap();
+///     println!("{answer}");
+///     Ok(())
+/// }
+/// ```
+///
+/// The return type is any that an ordinary `main` may have ([`Termination`]), and need not be `Send`: the result is reported on the
+/// fiber. `return` and `?` end the body, not the runtime's orderly end. A panic of the body ends the process as in an ordinary
+/// `main`. A runtime that does not start (no io_uring, say) prints why and what to do, and exits with
+/// [`ExitCode::FAILURE`].
+///
+/// # Arguments
+///
+/// Each is also a method of `fiber::runtime::Builder`, and each but `crate` an environment variable that wins over the attribute.
+///
+/// | argument | values | meaning |
+/// | --- | --- | --- |
+/// | `workers` | from 1 | worker threads; without it, one for each CPU that the process may use |
+/// | `stack_size` | bytes, or a string with `k`, `m` or `g` (1024-fold): `"64k"`; from 16 KiB | what is reserved for the stack of a fiber |
+/// | `name` | a string | the runtime's name, in the names of its threads and in dumps |
+/// | `driver` | `"auto"`, `"io_uring"`, `"epoll"` | how the runtime waits for the outside world |
+/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say. Not yet in effect |
+/// | `blocking_threads` | from 1 | the most threads for blocking calls. Not yet in effect |
+/// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
+///
+/// A wrong argument is an error at its place that lists the right ones.
+///
+/// # What it expands to
+///
+/// ```text
+/// fn main() -> ExitCode {
+///     fn main() -> io::Result<()> { .. }
+///     ::fiber::macros_support::v1::main::<io::Result<()>, _>(::fiber::runtime::Builder::new().workers(2), main)
+/// }
+/// ```
+///
+/// The function's attributes, documentation and visibility go to the outer function. Errors of types stand in the body,
+/// as without the attribute.
+///
+/// [`ExitCode::FAILURE`]: std::process::ExitCode::FAILURE
+/// [`Termination`]: std::process::Termination
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Main, arguments.into(), &item.into()).into()
 }
 
-/// Task
+/// Makes a function a task: it can be spawned by name, and the registry, dumps and counters know it.
+///
+/// The function stays as it was. Called, it runs in the caller's fiber (or thread). Beside it appears a *companion* of the same
+/// name and visibility, so that one `use` brings both:
+///
+/// ```
+/// #[fiber::task(stack_size = "64k")]
+/// fn fetch(url: String, retries: u32) -> usize {
+///     url.len() + retries as usize
+/// }
+///
+/// # #[fiber::main]
+/// # fn main() {
+/// // Called, as ever.
+/// assert_eq!(fetch("here".into(), 0), 4);
+/// // On a fiber of its own, on any worker.
+/// let handle: fiber::JoinHandle<usize> = fetch::spawn("here".into(), 1);
+/// assert_eq!(handle.join().unwrap(), 5);
+/// // With other attributes, once.
+/// let handle = fetch::builder().name("one of many").spawn(|| fetch("there".into(), 2));
+/// assert_eq!(handle.join().unwrap(), 7);
+/// // What the registry knows of it.
+/// assert_eq!(fetch::TASK.done(), 2);
+/// # }
+/// ```
+///
+/// | companion | meaning |
+/// | --- | --- |
+/// | `fetch::spawn(args..)` | runs it on a fiber that may outlive the caller; as `fiber::spawn` |
+/// | `fetch::spawn_scoped(scope, args..)` | runs it in a `fiber::scope`; its arguments may borrow |
+/// | `fetch::builder()` | a `fiber::Builder` with the task's attributes, for the rest: other attributes, `spawn_local` |
+/// | `fetch::TASK` | its descriptor in `fiber::registry` |
+///
+/// # Arguments that cannot cross
+///
+/// Arguments and result have to be `Send` where the task is *spawned*, and `'static` for `spawn`. A task with an `Rc` or a
+/// `&str` compiles, and can be called; handing it an `Rc` of another fiber does not compile:
+///
+/// ```compile_fail,E0277
+/// use std::rc::Rc;
+///
+/// #[fiber::task]
+/// fn length(list: Rc<Vec<u8>>) -> usize {
+///     list.len()
+/// }
+///
+/// # fn main() {
+/// length::spawn(Rc::new(vec![1, 2])); // `Rc<Vec<u8>>` cannot be handed to another fiber
+/// # }
+/// ```
+///
+/// Borrowed arguments go into a scope:
+///
+/// ```
+/// #[fiber::task]
+/// fn words(text: &str) -> usize {
+///     text.split(' ').count()
+/// }
+///
+/// # #[fiber::main]
+/// # fn main() {
+/// let text = String::from("on the stack of this fiber");
+/// let counted = fiber::scope(|scope| words::spawn_scoped(scope, &text).join().unwrap());
+/// assert_eq!(counted, 6);
+/// # }
+/// ```
+///
+/// A lifetime that a type hides (`Ref<u8>`) has to be written (`Ref<'_, u8>`). If the result is an `impl Trait`, whether it is
+/// `Send` is asked at the definition, because it cannot be named elsewhere; `companion = false` is the way out.
+///
+/// # Associated functions
+///
+/// In an inherent `impl` block no type can stand, so the companions of `serve` are `spawn_serve`, `spawn_serve_scoped` and
+/// `SERVE_TASK` (with `SERVE_TASK.builder()`). All receivers work; with `&self` and others that borrow there is only the scoped form.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// struct Server {
+///     name: String,
+/// }
+///
+/// impl Server {
+///     #[fiber::task]
+///     fn serve(self: Arc<Self>, peer: u32) -> String {
+///         format!("{} serves {peer}", self.name)
+///     }
+///
+///     #[fiber::task]
+///     fn name_length(&self) -> usize {
+///         self.name.len()
+///     }
+/// }
+///
+/// # #[fiber::main]
+/// # fn main() {
+/// let server = Arc::new(Server { name: "echo".into() });
+/// let handle = Arc::clone(&server).spawn_serve(7);
+/// assert_eq!(handle.join().unwrap(), "echo serves 7");
+/// let length = fiber::scope(|scope| server.spawn_name_length_scoped(scope).join().unwrap());
+/// assert_eq!(length, 4);
+/// # }
+/// ```
+///
+/// The attribute sees its function and nothing around it. It takes one for associated that has a receiver or names `Self`; for
+/// any other, say so: `#[fiber::task(associated)]`. (Otherwise the compiler answers that an "enum is not supported in `trait`s or
+/// `impl`s".) Methods of traits cannot be tasks: in the `impl` of a trait, the additions are no members of the trait, and the compiler
+/// says so. Call the method in a task of your own.
+///
+/// # Arguments
+///
+/// | argument | values | meaning |
+/// | --- | --- | --- |
+/// | `stack_size` | bytes, or a string with `k`, `m` or `g` (1024-fold): `"64k"`; from 16 KiB | what is reserved for the stack of its fibers |
+/// | `name` | a string | its name in dumps and in the registry, instead of the function's. No other task of the module may have it: starting the runtime reports both places |
+/// | `companion` | `"name"`, or `false` | another name for the companion (`spawn_name` for associated functions), where the function's is also that of a module, type or crate; or none, for a task that is only called |
+/// | `associated` | none | the function stands in an `impl` block |
+/// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
+///
+/// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in effect**.
+///
+/// | argument | values | will mean |
+/// | --- | --- | --- |
+/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where its fibers start, and who may take them |
+/// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how urgent its fibers are |
+/// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints |
+/// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
+/// | `unsafe(migrate)` | | started fibers of the task may change their thread; see below |
+///
+/// # Safety of `unsafe(migrate)`
+///
+/// A fiber that has started stays on its thread; that is why `Rc`, `RefCell`, thread-locals and lock guards on its stack are sound.
+/// `unsafe(migrate)` gives this up for one task. Who writes it vouches that across every suspension point, in the function and in
+/// everything it calls, the standard library and dependencies included, no value that is not `Send`, no reference to a thread-local,
+/// and no address derived from one (`errno` included) is live. The expansion has an `unsafe` block with the span of this `unsafe`,
+/// so `#![forbid(unsafe_code)]` refuses it, and `clippy::undocumented_unsafe_blocks` asks for a `// SAFETY:` comment.
+///
+/// # What it goes on
+///
+/// Free functions, also inside bodies, and associated functions of inherent `impl` blocks; with patterns, generics, `impl Trait`,
+/// lifetimes, `where` clauses, up to 16 arguments. For an `unsafe fn` the spawning functions are `unsafe` as well, under the
+/// same conditions. Not on `async fn`, `const fn`, functions with a foreign calling convention, declarations without a body.
+/// A `#[cfg(..)]` that stands below the attribute holds for the companion too.
+///
+/// A task of a library is registered only if the program links the library: name it once (`use that_crate as _;`) if
+/// nothing else does.
+///
+/// # What it expands to
+///
+/// ```text
+/// fn fetch(url: String, retries: u32) -> usize { .. }
+///
+/// enum fetch {}
+///
+/// impl fetch {
+///     const TASK: &'static ::fiber::registry::Task = {
+///         static TASK: ::fiber::registry::Task =
+///             ::fiber::macros_support::v1::Definition::new("fetch", ..).stack_size(65536).task();
+///         ::fiber::macros_support::v1::submit! { ::fiber::macros_support::v1::Registration::new(&TASK) }
+///         &TASK
+///     };
+///
+///     fn builder() -> ::fiber::Builder {
+///         Self::TASK.builder()
+///     }
+///
+///     fn spawn<'call>(url: String, retries: u32) -> ::fiber::JoinHandle<usize>
+///     where
+///         String: ::fiber::macros_support::v1::Crosses<'call, 'static, 0>,
+///     {
+///         ::fiber::macros_support::v1::spawn(Self::TASK, (url, retries), |(url, retries)| fetch(url, retries))
+///     }
+///
+///     fn spawn_scoped<'scope, 'env>(scope: &'scope ::fiber::Scope<'scope, 'env>, url: String, retries: u32)
+///         -> ::fiber::ScopedJoinHandle<'scope, usize>
+///     where
+///         String: ::fiber::macros_support::v1::Crosses<'scope, 'scope, 0>,
+///     { .. }
+/// }
+/// ```
+///
+/// `Crosses` is `Send + 'static` (or `Send + 'scope`), asked for where `spawn` is called.
 #[proc_macro_attribute]
 pub fn task(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Task, arguments.into(), &item.into()).into()
 }
 
-/// Test
+/// Runs a test as the first fiber of a runtime of its own.
+///
+/// ```
+/// #[fiber::task]
+/// fn parse(text: String) -> Result<u32, std::num::ParseIntError> {
+///     text.parse()
+/// }
+///
+/// #[fiber::test(workers = 2)]
+/// fn parses() -> Result<(), Box<dyn std::error::Error>> {
+///     assert_eq!(parse::spawn("7".into()).join().unwrap()?, 7);
+///     Ok(())
+/// }
+///
+/// #[fiber::test]
+/// #[should_panic(expected = "not a number")]
+/// fn refuses() {
+///     parse::spawn("seven".into()).join().unwrap().expect("not a number");
+/// }
+/// ```
+///
+/// A panic of the body fails the test; so does an error that it returns, which need not be `Send`. `#[should_panic]`,
+/// `#[ignore]` and other attributes of tests work as ever. A runtime that does not start fails the test, also one that
+/// `#[should_panic]`.
+///
+/// It stands in place of `#[test]`, and takes the arguments of [`macro@main`], in the same meaning.
+///
+/// `sim`, for a deterministic run under a seeded scheduler and a virtual clock, is refused for now: without them, the test
+/// would claim a determinism that it does not have.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Test, arguments.into(), &item.into()).into()

@@ -54,6 +54,9 @@ compile_error!("fiber runs on Linux");
 
 mod driver;
 mod fiber;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;

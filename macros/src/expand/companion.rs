@@ -8,7 +8,7 @@ use syn::{
     WherePredicate, parse_quote,
 };
 
-use super::rewrite::{Lifetimes, Rewrite, borrows, has_impl_trait};
+use super::rewrite::{Lifetimes, Rewrite, borrows, first_lifetime, has_impl_trait};
 use super::spans::{generated, private};
 use crate::parse::{Function, Rules};
 use crate::words;
@@ -246,9 +246,7 @@ fn receiver_crossing(
                 return None;
             }
             let ty = rewrite.argument(Type::clone(ty));
-            if let Type::Reference(reference) = &ty {
-                lifetime_of_self.clone_from(&reference.lifetime);
-            }
+            *lifetime_of_self = first_lifetime(&ty);
             (quote!(self: #ty), ty)
         }
         // A kind that Rust does not have yet.

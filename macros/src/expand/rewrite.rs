@@ -164,6 +164,20 @@ pub(super) fn has_impl_trait(ty: &Type) -> bool {
     words::any(ty.to_token_stream(), &|word| word == "impl")
 }
 
+/// The lifetime that stands first in a type: in that of a receiver (`Pin<&'a mut Self>`), the one that elided lifetimes of the
+/// return type mean.
+pub(super) fn first_lifetime(ty: &Type) -> Option<Lifetime> {
+    struct Find(Option<Lifetime>);
+    impl VisitMut for Find {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            self.0.get_or_insert_with(|| lifetime.clone());
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
 /// Whether a type borrows: has a reference or a lifetime that is not `'static`.
 pub(super) fn borrows(ty: &Type) -> bool {
     struct Find(bool);

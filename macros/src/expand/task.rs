@@ -78,7 +78,6 @@ fn beside_function(arguments: &Arguments, function: &Function, rules: Rules) -> 
             #vis const TASK: &'static #krate::registry::Task = #descriptor;
 
             #[doc = #builder_doc]
-            #[must_use]
             #vis fn builder() -> #krate::Builder {
                 Self::TASK.builder()
             }

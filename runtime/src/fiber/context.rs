@@ -3,7 +3,7 @@
 //! corosensei does it today. Nothing outside this file names it, so that another switch can take its place.
 
 use super::slot::Slot;
-use super::stack::Stack;
+use super::stack::{Stack, StackBounds};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 /// A flow of control that can be resumed until it ends.
@@ -50,10 +50,22 @@ impl Context {
         matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
 
-    /// The stack, to be used again. It has ended.
+    /// The stack, whose bounds are `bounds`, to be used again. It has ended.
+    ///
+    /// # Safety
+    ///
+    /// The context was made with a stack of these bounds, and is forgotten after this call, not dropped.
     #[inline]
-    pub(crate) fn into_stack(self) -> Stack {
+    pub(crate) unsafe fn reclaim_stack(&mut self, bounds: StackBounds) -> Stack {
         debug_assert!(self.0.done());
-        self.0.into_stack()
+        if cfg!(feature = "sanitizer") {
+            // Lifts the poison that the frames left.
+            // SAFETY: the caller forgets the original.
+            return unsafe { std::ptr::read(&raw const self.0) }.into_stack();
+        }
+        // The bounds rather than the stack out of the coroutine: moving the coroutine right after it wrote its last word waits
+        // for the store (13 ns of the 20 of a create-run-drop).
+        // SAFETY: the stack in the coroutine is forgotten, so this is the only one with these bounds.
+        unsafe { Stack::new(bounds) }
     }
 }

@@ -11,6 +11,7 @@
 //! Rejected: state at the top of each stack (a TLB miss for each look at a fiber, measured at four times the cost of a
 //! yield over 10,000 fibers); a stack at spawn (a million queued spawns would cost a million stacks).
 
+pub(crate) mod block;
 pub(crate) mod context;
 pub(crate) mod join;
 pub(crate) mod overflow;
@@ -31,7 +32,7 @@ pub(crate) fn report_lost_panic(header: &record::Header, panic: Box<dyn Any + Se
     if panic.is::<unwind::Raised>() {
         return;
     }
-    let who = Named { id: header.id, name: header.identity.name.as_deref(), task: header.identity.task };
+    let who = Named { id: header.id, name: header.identity.name(), task: header.identity.task };
     if let Some(unwind::NotStarted(why)) = panic.downcast_ref() {
         eprintln!("{who} could not start, and nobody joined it: {why}");
     } else {

@@ -10,6 +10,7 @@
 //!    result of a `!Send` fiber is never dropped elsewhere than on the thread it was made on.
 //! 4. The last reference frees the block; the stage is empty by then.
 
+use super::block;
 use super::join::JoinState;
 use super::slot::{Slot, SlotInfo};
 use super::stack::StackBounds;
@@ -17,6 +18,7 @@ use super::unwind::Raised;
 use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
@@ -36,14 +38,35 @@ pub(crate) enum Waiter {
 }
 
 /// What is asked of a fiber when it is spawned.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) task: Option<&'static Task>,
+    /// Who answers for the fiber, if it is a scope's.
+    pub(crate) parent: Option<Arc<dyn Parent>>,
+    /// What few fibers have, apart, so that the others need not carry it.
+    pub(crate) custom: Option<Box<Custom>>,
+}
+
+/// What is asked of a single fiber.
+#[derive(Default)]
+pub(crate) struct Custom {
     pub(crate) name: Option<Arc<str>>,
     /// Bytes of stack; `None` for the runtime's default.
     pub(crate) stack_size: Option<usize>,
-    /// Who answers for the fiber, if it is a scope's.
-    pub(crate) parent: Option<Arc<dyn Parent>>,
+}
+
+impl Identity {
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.shared_name().map(|name| &**name)
+    }
+
+    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
+        self.custom.as_ref()?.name.as_ref()
+    }
+
+    pub(crate) fn stack_size(&self) -> Option<usize> {
+        self.custom.as_ref()?.stack_size
+    }
 }
 
 /// Whoever may not go on before its fibers have ended.
@@ -134,7 +157,10 @@ impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle, made by
     /// [`Handle::new`].
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, identity: Identity) -> (FiberRef, Handle<T>) {
-        let record = Box::new(Record {
+        let block = block::take(Layout::new::<Record<F, T>>());
+        // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
+        let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
+        write(Record {
             header: Header {
                 refs: AtomicUsize::new(2),
                 functions: &Functions {
@@ -156,7 +182,7 @@ impl FiberRef {
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });
-        let header = NonNull::from(Box::leak(record)).cast();
+        let header = block.cast::<Header>();
         (FiberRef(header), Handle { fiber: FiberRef(header), result: PhantomData })
     }
 
@@ -350,8 +376,17 @@ unsafe fn discard<F, T>(header: NonNull<Header>) -> Option<Box<dyn Any + Send>> 
 ///
 /// No reference is left.
 unsafe fn free<F, T>(header: NonNull<Header>) {
-    // SAFETY: `FiberRef::spawn` made the block by leaking a box of this type, and nobody else has it.
-    drop(unsafe { Box::from_raw(header.cast::<Record<F, T>>().as_ptr()) });
+    /// Releases the block also if a destructor in the record panics.
+    struct Block(NonNull<u8>, Layout);
+    impl Drop for Block {
+        fn drop(&mut self) {
+            // SAFETY: `FiberRef::spawn` took it with this layout, and nobody else has it.
+            unsafe { block::release(self.0, self.1) };
+        }
+    }
+    let _block = Block(header.cast(), Layout::new::<Record<F, T>>());
+    // SAFETY: `FiberRef::spawn` wrote the record; nobody else has it.
+    unsafe { header.cast::<Record<F, T>>().drop_in_place() };
 }
 
 /// The states of a fiber's permit.

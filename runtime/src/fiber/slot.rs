@@ -10,6 +10,7 @@
 use super::context::{Context, Suspender};
 use super::reason::Reason;
 use super::record::Header;
+use super::stack::{Stack, StackBounds};
 use crate::registry::Task;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -255,16 +256,17 @@ pub(crate) unsafe fn occupy<'a>(slot: NonNull<Slot>, header: *const Header, cont
     slot
 }
 
-/// Empties the slot of a fiber that has ended.
+/// Empties the slot of a fiber that has ended, and takes its stack back.
 ///
 /// # Safety
 ///
-/// The slot is taken, its fiber has ended, and the caller is its worker.
+/// `bounds` are those of the fiber's stack. The slot is taken, its fiber has ended, and the caller is its worker.
 #[inline]
-pub(crate) unsafe fn release(slot: &Slot) -> Context {
+pub(crate) unsafe fn release(slot: &Slot, bounds: StackBounds) -> Stack {
     slot.header.set(ptr::null());
-    // SAFETY: a taken slot's context is initialised; the slot counts as free from here on.
-    unsafe { (*slot.context.get()).assume_init_read() }
+    // SAFETY: a taken slot's context is initialised, was made with the stack whose bounds its record keeps, and counts as
+    // uninitialised from here on: it is not dropped.
+    unsafe { (*slot.context.get()).assume_init_mut().reclaim_stack(bounds) }
 }
 
 #[cfg(all(not(feature = "sanitizer"), target_pointer_width = "64"))]

@@ -36,7 +36,13 @@ pub(super) fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32, manner: &M
     let (fd, start, len) = (fd.as_raw_fd(), buf.as_mut_ptr(), buf.len());
     let operation = Operation::Recv { fd, buf: start, len, flags };
     // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
-    unsafe { receive_with(manner, || libc::recv(fd, start.cast(), len, flags | libc::MSG_DONTWAIT), operation) }
+    let result =
+        unsafe { receive_with(manner, || libc::recv(fd, start.cast(), len, flags | libc::MSG_DONTWAIT), operation) };
+    match result {
+        // Linux lets one that asks for nothing wait for data too, but not fail for want of it.
+        Err(error) if len == 0 && manner.waits && error.raw_os_error() == Some(libc::EAGAIN) => Ok(0),
+        result => result,
+    }
 }
 
 /// `recvmsg` into several buffers, on a fiber.

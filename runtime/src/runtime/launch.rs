@@ -5,13 +5,16 @@ use super::error::{Cause, RuntimeError};
 use super::handle::{Runtime, Workers};
 use super::{process, quit, stall};
 use crate::driver::{Driver, DriverConfig};
+use crate::fiber::block::Keep;
 use crate::fiber::overflow::{self, AltStack};
 use crate::fiber::record::FiberRef;
 use crate::fiber::stack::{SizeClass, StackConfig, StackPool};
 use crate::sched::worker::{Worker, overflowing_fiber};
 use crate::sched::{Scheduler, Settings};
 use crate::sys::cpu;
+use crate::sys::numa::{self, Node};
 use crossbeam_deque::Worker as Deque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -35,7 +38,9 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         driver: DriverConfig::default(),
         stalled: stall::report,
     };
-    let stacks = Arc::new(StackPool::new(None, &StackConfig::default()));
+    let nodes = numa::nodes();
+    let homes = numa::assign(&nodes, queues.len());
+    let stacks = stack_pools(&homes, queues.len());
     let scheduler = Scheduler::new(settings, stacks, queues.iter().map(Deque::stealer).collect());
     let workers = Arc::new(Workers::none());
     let (report, reports) = channel();
@@ -44,9 +49,10 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     for (index, queue) in queues.into_iter().enumerate() {
         let (scheduler, report) = (scheduler.clone(), report.clone());
         workers.one_starts();
+        let node = homes.get(index).map(|&node| node.clone());
         let spawned = thread::Builder::new().name(format!("{}-worker-{index}", builder.name)).spawn({
             let workers = workers.clone();
-            move || work(index, scheduler, queue, &workers, report)
+            move || work(index, node, scheduler, queue, &workers, report)
         });
         match spawned {
             Ok(thread) => threads.push(thread),
@@ -71,9 +77,24 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     }
 }
 
+/// A pool for each node, for its workers to share; one for all where there is one node.
+fn stack_pools(nodes: &[&Node], workers: usize) -> Box<[Arc<StackPool>]> {
+    let config = StackConfig::default();
+    if nodes.is_empty() {
+        let pool = Arc::new(StackPool::new(None, &config));
+        return (0..workers).map(|_| pool.clone()).collect();
+    }
+    let mut pools = BTreeMap::new();
+    let pool = |node: &&Node| {
+        pools.entry(node.number).or_insert_with(|| Arc::new(StackPool::new(Some(node.number), &config))).clone()
+    };
+    nodes.iter().map(pool).collect()
+}
+
 /// The body of a worker thread.
 fn work(
     index: usize,
+    node: Option<Node>,
     scheduler: Arc<Scheduler>,
     queue: Deque<FiberRef>,
     workers: &Workers,
@@ -87,8 +108,12 @@ fn work(
         }
     }
     let _out = Out(workers);
+    if let Some(node) = node {
+        numa::stay_on(&node);
+    }
     cpu::sharpen_timers();
     let _alternate = AltStack::install();
+    let _blocks = Keep::here();
     overflow::set_lookup(Some(overflowing_fiber));
     // The ring belongs to one thread from its creation on, so it is made here.
     let started = Driver::new(&scheduler.settings.driver)

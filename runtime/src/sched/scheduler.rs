@@ -45,7 +45,8 @@ pub(crate) struct Scheduler {
     pub(crate) stealers: Box<[Stealer<FiberRef>]>,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
-    pub(crate) stacks: Arc<StackPool>,
+    /// Each worker's stack pool; workers of one NUMA node share theirs.
+    pub(crate) stacks: Box<[Arc<StackPool>]>,
     /// Workers that sleep with no timer set and no operation in flight.
     pub(crate) quiet: AtomicUsize,
     /// Whether the runtime is up to its first stall: it is reported once.
@@ -61,7 +62,11 @@ pub(crate) fn reserve_ids(count: u64) -> u64 {
 }
 
 impl Scheduler {
-    pub(crate) fn new(settings: Settings, stacks: Arc<StackPool>, stealers: Box<[Stealer<FiberRef>]>) -> Arc<Scheduler> {
+    pub(crate) fn new(
+        settings: Settings,
+        stacks: Box<[Arc<StackPool>]>,
+        stealers: Box<[Stealer<FiberRef>]>,
+    ) -> Arc<Scheduler> {
         let workers = stealers.len();
         Arc::new(Scheduler {
             settings,

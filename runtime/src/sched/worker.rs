@@ -120,7 +120,7 @@ impl Worker {
             fresh_local: RefCell::default(),
             fresh_taken: Cell::new(0),
             free: RefCell::new(free),
-            stacks: RefCell::new(StackCache::new(scheduler.stacks.clone())),
+            stacks: RefCell::new(StackCache::new(scheduler.stacks[index].clone())),
             default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
             timers: RefCell::new(Timers::new(now)),
             driver: RefCell::new(driver),
@@ -373,7 +373,7 @@ impl Worker {
             fiber.cancelled.store(true, Relaxed);
         }
         fiber.home.store(ptr::from_ref(self.home).cast_mut().cast(), Release);
-        if let Some(name) = &fiber.identity.name {
+        if let Some(name) = fiber.identity.shared_name() {
             self.names().insert(fiber.id, name.clone());
         }
         if let Some(task) = fiber.identity.task {
@@ -389,7 +389,7 @@ impl Worker {
     }
 
     fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
-        let class = match fiber.identity.stack_size {
+        let class = match fiber.identity.stack_size() {
             None => self.default_class,
             Some(size) => SizeClass::for_size(size)?,
         };
@@ -426,20 +426,20 @@ impl Worker {
     fn finish(&self, slot: &Slot) {
         // SAFETY: the slot holds the reference that `start` gave it, and gives it up here.
         let fiber = unsafe { FiberRef::from_raw(ptr::from_ref(slot.header()).cast_mut()) };
-        // SAFETY: the fiber has ended and the slot is this worker's.
-        let stack = unsafe { slot::release(slot) }.into_stack();
+        let bounds = fiber.own.stack.take().expect("a started fiber has a stack");
+        // SAFETY: the fiber has ended, the slot is this worker's, and `start` noted the bounds.
+        let stack = unsafe { slot::release(slot, bounds) };
         if self.scheduler.settings.measure_stacks
             && let Some(task) = fiber.identity.task
         {
             task.saw_stack_use(watermark::high_water(&stack));
         }
         self.stacks.borrow_mut().give(stack);
-        if fiber.identity.name.is_some() {
+        if fiber.identity.shared_name().is_some() {
             self.names().remove(&fiber.id);
         }
         let info = fiber.own.info.take().expect("a started fiber has its information");
         fiber.own.slot.set(None);
-        fiber.own.stack.set(None);
         // SAFETY: information blocks are never unmapped.
         unsafe { info.as_ref() }.clear();
         self.free.borrow_mut().push((NonNull::from(slot), info));
@@ -474,7 +474,7 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     };
     report.id = header.id;
     report.stack_size = bounds.size();
-    if let Some(name) = &header.identity.name {
+    if let Some(name) = header.identity.name() {
         report.name.push_str(name);
     }
     if let Some(task) = header.identity.task {

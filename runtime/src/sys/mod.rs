@@ -5,5 +5,6 @@
 
 pub(crate) mod cpu;
 pub(crate) mod memory;
+pub(crate) mod numa;
 pub(crate) mod sync;
 pub(crate) mod threads;

@@ -4,7 +4,7 @@ use super::attributes::{Numa, Priority};
 use super::join_handle::{JoinHandle, LocalJoinHandle};
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
-use crate::fiber::record::{Handle, Identity};
+use crate::fiber::record::{Custom, Handle, Identity};
 use crate::runtime::process;
 use crate::sched::Scheduler;
 use crate::sched::worker::Worker;
@@ -203,7 +203,9 @@ impl Builder {
     }
 
     fn identity(self) -> Identity {
-        Identity { task: self.task, name: self.name, stack_size: self.stack_size, parent: None }
+        let custom = (self.name.is_some() || self.stack_size.is_some())
+            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size }));
+        Identity { task: self.task, parent: None, custom }
     }
 
     /// Spawns a fiber with these properties. As [`spawn`].

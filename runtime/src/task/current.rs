@@ -63,7 +63,7 @@ impl Fiber {
     /// The fiber's name, if [`Builder::name`](crate::Builder::name) gave it one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.0.identity.name.as_deref()
+        self.0.identity.name()
     }
 
     /// The annotated task that the fiber was spawned as, if it was.

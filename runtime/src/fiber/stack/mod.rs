@@ -122,7 +122,8 @@ impl Stack {
     /// `bounds` describes mapped memory: below, a guard that faults on every access; above, at least
     /// [`corosensei::stack::MIN_STACK_SIZE`] readable and writable bytes. All of it stays so while the stack exists, and no other
     /// stack or object is in it.
-    unsafe fn new(bounds: StackBounds) -> Self {
+    #[inline]
+    pub(super) unsafe fn new(bounds: StackBounds) -> Self {
         Self { bounds }
     }
 

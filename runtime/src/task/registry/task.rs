@@ -141,7 +141,6 @@ impl Task {
     /// let builder: fiber::Builder = fetch::TASK.builder().name("the first fetch");
     /// # drop(builder);
     /// ```
-    #[must_use]
     pub fn builder(&'static self) -> Builder {
         Builder::for_task(self)
     }

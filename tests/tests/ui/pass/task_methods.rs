@@ -52,6 +52,11 @@ impl<'a, T: Clone + Debug> Server<'a, T> {
     }
 
     #[fiber::task]
+    pub fn out_of_a_pin(self: Pin<&mut Self>, _other: &str) -> Option<&T> {
+        self.into_ref().get_ref().items.first()
+    }
+
+    #[fiber::task]
     fn by_static_reference(&'static self) -> usize {
         self.items.len()
     }
@@ -119,6 +124,9 @@ fn main() {
     fiber::scope(|scope| *local.spawn_by_mutable_reference_scoped(scope, 4).join().unwrap() += 1);
     let pinned = Pin::new(&mut local);
     fiber::scope(|scope| assert_eq!(pinned.spawn_by_pin_scoped(scope, &local_name).join().unwrap(), 4));
+    let pinned = Pin::new(&mut local);
+    let first = fiber::scope(|scope| pinned.spawn_out_of_a_pin_scoped(scope, &local_name).join().unwrap());
+    assert_eq!(first, Some(&1));
     assert_eq!(local.items, [1, 2, 3, 5]);
 
     let task = Server::<u8>::BY_VALUE_TASK;
