@@ -212,7 +212,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `unsafe(migrate)` gives this up for one task. Who writes it vouches that across every suspension point, in the function and in
 /// everything it calls, the standard library and dependencies included, no value that is not `Send`, no reference to a thread-local,
 /// and no address derived from one (`errno` included) is live. The expansion has an `unsafe` block with the span of this `unsafe`,
-/// so `#![forbid(unsafe_code)]` refuses it, and `clippy::undocumented_unsafe_blocks` asks for a `// SAFETY:` comment.
+/// so `#![forbid(unsafe_code)]` refuses it.
 ///
 /// # What it goes on
 ///

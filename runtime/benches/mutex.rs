@@ -2,19 +2,19 @@
 
 mod common;
 
-use common::{Run, machine, time_each};
+use common::{Run, busy_each, machine, time_each};
 use std::sync::Arc;
 
 fn alone(times: usize) -> f64 {
     let mutex = fiber::sync::Mutex::new(0);
-    let each = time_each(times, || (0..times).for_each(|_| *mutex.lock().unwrap() += 1));
+    let each = busy_each(times, || (0..times).for_each(|_| *mutex.lock().unwrap() += 1));
     assert_eq!(mutex.into_inner().unwrap(), times);
     each
 }
 
 fn alone_std(times: usize) -> f64 {
     let mutex = std::sync::Mutex::new(0);
-    let each = time_each(times, || (0..times).for_each(|_| *mutex.lock().unwrap() += 1));
+    let each = busy_each(times, || (0..times).for_each(|_| *mutex.lock().unwrap() += 1));
     assert_eq!(mutex.into_inner().unwrap(), times);
     each
 }

@@ -3,15 +3,20 @@
 mod common;
 
 use common::bare::{BareStack, Stacks};
-use common::{Run, machine, time_each};
+use common::{Run, busy_each, machine, time_each};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use fiber::{JoinHandle, LocalJoinHandle};
 use std::hint::black_box;
 
-fn stealable(batch: usize, batches: usize) -> f64 {
+/// On one worker everything happens on one thread, whose processor time is what counts; on two it is time that passes.
+fn each(workers: usize, count: usize, work: impl FnOnce()) -> f64 {
+    if workers == 1 { busy_each(count, work) } else { time_each(count, work) }
+}
+
+fn stealable(workers: usize, batch: usize, batches: usize) -> f64 {
     let mut children: Vec<JoinHandle<usize>> = Vec::with_capacity(batch);
     let mut sum = 0;
-    let each = time_each(batch * batches, || {
+    let each = each(workers, batch * batches, || {
         for _ in 0..batches {
             children.extend((0..batch).map(|number| fiber::spawn(move || number)));
             sum += children.drain(..).map(|child| child.join().unwrap()).sum::<usize>();
@@ -21,10 +26,10 @@ fn stealable(batch: usize, batches: usize) -> f64 {
     each
 }
 
-fn local(batch: usize, batches: usize) -> f64 {
+fn local(workers: usize, batch: usize, batches: usize) -> f64 {
     let mut children: Vec<LocalJoinHandle<usize>> = Vec::with_capacity(batch);
     let mut sum = 0;
-    let each = time_each(batch * batches, || {
+    let each = each(workers, batch * batches, || {
         for _ in 0..batches {
             children.extend((0..batch).map(|number| fiber::spawn_local(move || number)));
             sum += children.drain(..).map(|child| child.join().unwrap()).sum::<usize>();
@@ -37,7 +42,7 @@ fn local(batch: usize, batches: usize) -> f64 {
 /// Creates a coroutine, runs it and drops it, on one stack after the other.
 fn bare(stacks: &mut Vec<BareStack>, times: usize) -> f64 {
     let mut sum = 0;
-    let each = time_each(times, || {
+    let each = busy_each(times, || {
         for number in 0..times {
             let stack = stacks.pop().expect("there is a stack");
             let mut coroutine = Coroutine::with_stack(stack, move |_: &Yielder<(), ()>, ()| black_box(number));
@@ -56,24 +61,18 @@ fn main() {
     let spawns = run.pick(400_000, 2000);
     let mapping = Stacks::map(1);
     let mut stacks = vec![mapping.get(0)];
-    machine::on_one(|| {
-        let runtime = common::runtime(1);
+    let mut compare = |workers: usize| {
+        let runtime = common::runtime(workers);
         for batch in [1, 1000] {
-            run.compare(&format!("spawn and join, one worker, batches of {batch}"), "ns", 15, &mut [
-                ("fiber::spawn", &mut || runtime.run(|| stealable(batch, spawns / batch))),
-                ("fiber::spawn_local", &mut || runtime.run(|| local(batch, spawns / batch))),
+            run.compare(&format!("spawn and join, workers: {workers}, batches of {batch}"), "ns", 15, &mut [
+                ("fiber::spawn", &mut || runtime.run(|| stealable(workers, batch, spawns / batch))),
+                ("fiber::spawn_local", &mut || runtime.run(|| local(workers, batch, spawns / batch))),
                 ("limit: create, run, drop on a reused stack", &mut || bare(&mut stacks, spawns)),
             ]);
         }
-    });
-    let runtime = common::runtime(2);
-    for batch in [1, 1000] {
-        run.compare(&format!("spawn and join, two workers, batches of {batch}"), "ns", 15, &mut [
-            ("fiber::spawn", &mut || runtime.run(|| stealable(batch, spawns / batch))),
-            ("fiber::spawn_local", &mut || runtime.run(|| local(batch, spawns / batch))),
-            ("limit: create, run, drop on a reused stack", &mut || bare(&mut stacks, spawns)),
-        ]);
-    }
+    };
+    machine::on_one(|| compare(1));
+    compare(2);
     let threads = run.pick(1000, 10);
     run.compare("spawn and join, threads", "ns", 5, &mut [("std::thread::spawn", &mut || {
         time_each(threads, || (0..threads).for_each(|_| std::thread::spawn(|| ()).join().unwrap()))

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Run, machine, time_each};
+use common::{Run, machine, busy_each};
 use fiber::internals::Stacks;
 use std::hint::black_box;
 use std::ptr;
@@ -12,7 +12,7 @@ const SIZE: usize = 256 * 1024;
 /// Takes `depth` stacks and gives them back, `times` times.
 fn take_and_give(stacks: &mut Stacks, depth: usize, times: usize) -> f64 {
     let mut taken = Vec::with_capacity(depth);
-    time_each(depth * times, || {
+    busy_each(depth * times, || {
         for _ in 0..times {
             taken.extend((0..depth).map(|_| black_box(stacks.take(SIZE))));
             while let Some(stack) = taken.pop() {
@@ -24,7 +24,7 @@ fn take_and_give(stacks: &mut Stacks, depth: usize, times: usize) -> f64 {
 
 /// Maps as much as a stack takes, with a guard, and unmaps it: what a stack costs without a pool.
 fn map_and_unmap(times: usize) -> f64 {
-    time_each(times, || {
+    busy_each(times, || {
         for _ in 0..times {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
             // SAFETY: a new mapping, where nothing was; its first page is protected and all of it unmapped again.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Run, bare, machine, time_each};
+use common::{Run, bare, machine, busy_each};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ fn yield_among(fibers: usize, times: usize) -> f64 {
         fiber::yield_now();
     }
     go.set(true);
-    let each = time_each(fibers * times, || {
+    let each = busy_each(fibers * times, || {
         for _ in 0..times {
             fiber::yield_now();
         }
@@ -51,11 +51,11 @@ fn main() {
             let mut switch = bare::Switch::new(fibers);
             run.compare(&format!("yield, fibers: {fibers}"), "ns", 9, &mut [
                 ("fiber::yield_now", &mut || runtime.run(|| yield_among(fibers, times))),
-                ("limit: bare switch, inlined", &mut || time_each(fibers * times, || switch.run(times))),
+                ("limit: bare switch, inlined", &mut || busy_each(fibers * times, || switch.run(times))),
                 ("limit: minimal run loop, out of line", &mut || {
                     let mut bare = bare::Loop::new(fibers, move |_| (0..times).for_each(|_| bare::yield_now()));
                     let mut resumed = 0;
-                    let each = time_each(fibers * times, || resumed = bare.run());
+                    let each = busy_each(fibers * times, || resumed = bare.run());
                     assert_eq!(resumed, fibers * (times + 1));
                     each
                 }),

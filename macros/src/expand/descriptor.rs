@@ -23,8 +23,11 @@ pub(super) fn descriptor(arguments: &Arguments, function: &Function) -> TokenStr
     };
     let in_module = format!("::{}", name.value());
     let settings = settings(arguments, function, &krate);
+    // The user's `unsafe` stands in the attribute; clippy would look for the comment here.
+    let documented = arguments.migrate.map(|_| quote!(#[allow(clippy::undocumented_unsafe_blocks)]));
     quote! {
         {
+            #documented
             static TASK: #krate::registry::Task = #support::Definition::new(
                 #name,
                 ::core::concat!(::core::module_path!(), #in_module),

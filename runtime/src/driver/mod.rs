@@ -210,8 +210,8 @@ impl Driver {
         }
     }
 
-    /// How many system calls were made to submit, reap and wait, for metrics.
-    #[inline]
+    /// How many system calls were made to submit, reap and wait.
+    #[cfg(test)]
     pub(crate) fn system_calls(&self) -> u64 {
         match self {
             Driver::Uring(driver) => driver.enters(),

@@ -82,6 +82,7 @@ pub(crate) enum Operation {
         /// `POLLIN` and the like.
         events: u32,
     },
+    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// `pread`, or `read` with [`Operation::CURRENT`] as offset.
     Read {
         /// A file, a pipe, ...
@@ -93,6 +94,7 @@ pub(crate) enum Operation {
         /// From where in the file.
         offset: u64,
     },
+    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// `pwrite`, or `write` with [`Operation::CURRENT`] as offset.
     Write {
         /// A file, a pipe, ...
@@ -107,6 +109,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// The offset that means "at the file's own position", and the one for what has no position.
     pub(crate) const CURRENT: u64 = u64::MAX;
 }

@@ -49,11 +49,6 @@ impl<W> JoinState<W> {
         self.bits.load(Acquire) & DONE != 0
     }
 
-    /// Whether the handle was dropped.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.bits.load(Acquire) & ABANDONED != 0
-    }
-
     /// The fiber's side: publishes the result.
     pub(crate) fn complete(&self) -> Completed<W> {
         let before = self.bits.fetch_or(DONE, AcqRel);

@@ -2,6 +2,7 @@
 
 use crate::FiberId;
 use crate::fiber::slot::{Observed, Phase};
+use crate::fiber::stack::{Bytes, StackStatistics};
 use crate::fiber::{Named, Reason};
 use crate::registry::{self, Task};
 use crate::sched::scheduler::Stage;
@@ -40,6 +41,8 @@ use std::time::Duration;
 pub struct Dump {
     runtime: String,
     workers: usize,
+    driver: &'static str,
+    stacks: StackStatistics,
     queued: usize,
     fibers: Vec<FiberState>,
 }
@@ -72,6 +75,8 @@ impl Dump {
         let mut dump = Dump {
             runtime: scheduler.settings.name.clone(),
             workers: scheduler.workers(),
+            driver: scheduler.driver.get().copied().unwrap_or("none"),
+            stacks: scheduler.stack_statistics(),
             queued: 0,
             fibers: Vec::new(),
         };
@@ -178,12 +183,20 @@ impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "runtime '{}': {} workers, {} fibers started, {} spawned and not started, {} tasks registered",
+            "runtime '{}': {} workers on {}, {} fibers started, {} spawned and not started, {} tasks registered",
             self.runtime,
             self.workers,
+            self.driver,
             self.fibers.len(),
             self.queued,
             registry::tasks().len()
+        )?;
+        let StackStatistics { mapped, free, bytes_mapped, bytes_resident, .. } = self.stacks;
+        writeln!(
+            f,
+            "  stacks: {mapped} in {} of address space, {free} of them free; about {} in memory",
+            Bytes(bytes_mapped),
+            Bytes(bytes_resident)
         )?;
         for worker in 0..self.workers {
             writeln!(f, "  worker {worker}:")?;

@@ -94,7 +94,7 @@ impl From<RuntimeError> for io::Error {
 /// ```
 #[derive(Debug)]
 pub struct ShutdownError {
-    pub(super) dump: Dump,
+    pub(super) dump: Box<Dump>,
 }
 
 impl ShutdownError {

@@ -201,7 +201,7 @@ impl Runtime {
             }
         });
         if !self.workers.all_ended() {
-            return Err(ShutdownError { dump: Dump::of(&self.scheduler) });
+            return Err(ShutdownError { dump: Box::new(Dump::of(&self.scheduler)) });
         }
         for thread in threads {
             // The body of a worker ends by returning or by aborting the process.

@@ -6,10 +6,10 @@ use super::injector::Injector;
 use super::worker::Worker;
 use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
-use crate::fiber::stack::StackPool;
+use crate::fiber::stack::{StackPool, StackStatistics};
 use crate::fiber::unwind::{Raised, Target};
 use crossbeam_deque::Stealer;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 
@@ -47,6 +47,8 @@ pub(crate) struct Scheduler {
     pub(crate) idle: Idle,
     /// Each worker's stack pool; workers of one NUMA node share theirs.
     pub(crate) stacks: Box<[Arc<StackPool>]>,
+    /// By which interface of the kernel the workers wait; set by the first that is up.
+    pub(crate) driver: OnceLock<&'static str>,
     /// Workers that sleep with no timer set and no operation in flight.
     pub(crate) quiet: AtomicUsize,
     /// Whether the runtime is up to its first stall: it is reported once.
@@ -75,6 +77,7 @@ impl Scheduler {
             injector: Injector::new(),
             idle: Idle::new(workers),
             stacks,
+            driver: OnceLock::new(),
             quiet: AtomicUsize::new(0),
             stall_reported: AtomicBool::new(false),
             stage: AtomicU8::new(Stage::Running as u8),
@@ -138,6 +141,18 @@ impl Scheduler {
     /// How many fresh fibers wait in the queues.
     pub(crate) fn queued(&self) -> usize {
         self.injector.len() + self.stealers.iter().map(Stealer::len).sum::<usize>()
+    }
+
+    /// The stacks of all the runtime's pools.
+    pub(crate) fn stack_statistics(&self) -> StackStatistics {
+        let mut sum = StackStatistics::default();
+        for (index, pool) in self.stacks.iter().enumerate() {
+            // Workers of a node share a pool: each is counted where it stands first.
+            if !self.stacks[..index].iter().any(|earlier| Arc::ptr_eq(earlier, pool)) {
+                sum += pool.statistics();
+            }
+        }
+        sum
     }
 
     /// Cancels every fiber of the runtime, now and from now on.

@@ -189,6 +189,7 @@ impl Mapping {
     /// # Safety
     ///
     /// Nothing lives in `range`.
+    #[cfg(test)]
     pub(crate) unsafe fn discard(&self, range: Range<usize>) -> io::Result<()> {
         self.pages(range.clone());
         // SAFETY: the pages are this mapping's (checked), and the caller promises that nothing lives there.

@@ -32,6 +32,7 @@ pub(super) struct Gate {
     registered: Option<u32>,
     /// Do not count a thread that waits here as waiting for a disk (6.15): an idle server would show as 100 % `iowait`.
     no_iowait: bool,
+    #[cfg(test)]
     calls: u64,
     /// Errors that the next calls return instead of entering.
     #[cfg(test)]
@@ -50,6 +51,7 @@ impl Gate {
             // Before 5.18, or when the table's 16 places are taken: the plain descriptor does as well.
             registered: (done == 1).then_some(update.offset),
             no_iowait: ring.params().is_feature_no_iowait(),
+            #[cfg(test)]
             calls: 0,
             #[cfg(test)]
             faults: std::collections::VecDeque::new(),
@@ -61,7 +63,10 @@ impl Gate {
     /// The number of entries that the kernel took may be smaller, and then it did not wait. Always with `GETEVENTS`: deferred
     /// task work runs in no other call.
     pub(super) fn submit_and_wait(&mut self, queued: u32, want: u32, timeout: Option<Duration>) -> io::Result<u32> {
-        self.calls += 1;
+        #[cfg(test)]
+        {
+            self.calls += 1;
+        }
         #[cfg(test)]
         if let Some(errno) = self.faults.pop_front() {
             return Err(io::Error::from_raw_os_error(errno));
@@ -86,6 +91,7 @@ impl Gate {
     }
 
     /// How often the kernel was entered.
+    #[cfg(test)]
     pub(super) fn calls(&self) -> u64 {
         self.calls
     }

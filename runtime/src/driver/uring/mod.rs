@@ -193,7 +193,7 @@ impl Uring {
             || !self.backlog.is_empty()
     }
 
-    #[inline]
+    #[cfg(test)]
     pub(super) fn enters(&self) -> u64 {
         self.gate.calls()
     }

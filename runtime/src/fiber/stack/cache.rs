@@ -48,6 +48,7 @@ impl StackCache {
     }
 
     /// The pool below.
+    #[cfg(test)]
     pub(crate) fn pool(&self) -> &Arc<StackPool> {
         &self.pool
     }

@@ -1,6 +1,7 @@
 //! The stacks of one NUMA node.
 
 use std::mem;
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -65,6 +66,17 @@ pub(crate) struct StackStatistics {
     /// Bytes of memory estimated to be resident: one page for each stack that was used since its pages were last given back.
     /// Stacks that were used deeper hold more.
     pub(crate) bytes_resident: usize,
+}
+
+impl AddAssign for StackStatistics {
+    fn add_assign(&mut self, other: Self) {
+        self.slabs += other.slabs;
+        self.mapped += other.mapped;
+        self.out += other.out;
+        self.free += other.free;
+        self.bytes_mapped += other.bytes_mapped;
+        self.bytes_resident += other.bytes_resident;
+    }
 }
 
 /// The stacks of one NUMA node, shared by the caches of its workers.

@@ -16,7 +16,9 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new(seed: u64, connection: usize) -> Self {
-        Pattern { origin: mix(mix(seed) ^ connection as u64) }
+        Pattern {
+            origin: mix(mix(seed) ^ connection as u64),
+        }
     }
 
     /// Writes the bytes that stand at `offset` and after it.
@@ -42,7 +44,9 @@ pub(crate) struct Random {
 
 impl Random {
     pub(crate) fn new(seed: u64, connection: usize) -> Self {
-        Random { state: mix(!seed) ^ mix(connection as u64) }
+        Random {
+            state: mix(!seed) ^ mix(connection as u64),
+        }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
