@@ -3,9 +3,9 @@
 //! Depend on `fiber`, which re-exports them: the code that they write calls it.
 //!
 //! Each goes through the same steps. `parse` reads the arguments and the function and collects what is wrong with them;
-//! `expand` writes the code. A step that rewrites the function's body belongs between the two. After a mistake the expansion is
-//! still complete, with the default in place of what was wrong, beside the error: one mistake is one error, and editors go on
-//! working.
+//! `expand` writes the code. A step that rewrites the function's body belongs between the two. After a mistake the
+//! expansion is still complete, with the default in place of what was wrong, beside the error: one mistake is one
+//! error, and editors go on working.
 
 mod expand;
 mod parse;
@@ -16,9 +16,9 @@ use proc_macro::TokenStream;
 
 /// Runs `main` as the first fiber of a new runtime.
 ///
-/// The program starts a runtime, runs the body on a fiber of it, and when the body ends, ends the runtime in order: fibers that
-/// are still there are cancelled and awaited for the configured time, as `Runtime::shutdown` says. A fiber does not outlive
-/// `main`, as a thread does not.
+/// The program starts a runtime, runs the body on a fiber of it, and when the body ends, ends the runtime in order:
+/// fibers that are still there are cancelled and awaited for the configured time, as `Runtime::shutdown` says. A fiber
+/// does not outlive `main`, as a thread does not.
 ///
 /// ```
 /// use std::io;
@@ -36,14 +36,15 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// The return type is any that an ordinary `main` may have ([`Termination`]), and need not be `Send`: the result is reported on the
-/// fiber. `return` and `?` end the body, not the runtime's orderly end. A panic of the body ends the process as in an ordinary
-/// `main`. A runtime that does not start (no io_uring, say) prints why and what to do, and exits with
-/// [`ExitCode::FAILURE`].
+/// The return type is any that an ordinary `main` may have ([`Termination`]), and need not be `Send`: the result is
+/// reported on the fiber. `return` and `?` end the body, not the runtime's orderly end. A panic of the body ends the
+/// process as in an ordinary `main`. A runtime that does not start (no io_uring, say) prints why and what to do, and
+/// exits with [`ExitCode::FAILURE`].
 ///
 /// # Arguments
 ///
-/// Each is also a method of `fiber::runtime::Builder`, and each but `crate` an environment variable that wins over the attribute.
+/// Each is also a method of `fiber::runtime::Builder`, and each but `crate` an environment variable that wins over the
+/// attribute.
 ///
 /// | argument | values | meaning |
 /// | --- | --- | --- |
@@ -78,8 +79,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function a task: it can be spawned by name, and the registry, dumps and counters know it.
 ///
-/// The function stays as it was. Called, it runs in the caller's fiber (or thread). Beside it appears a *companion* of the same
-/// name and visibility, so that one `use` brings both:
+/// The function stays as it was. Called, it runs in the caller's fiber (or thread). Beside it appears a *companion* of
+/// the same name and visibility, so that one `use` brings both:
 ///
 /// ```
 /// #[fiber::task(stack_size = "64k")]
@@ -111,8 +112,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Arguments that cannot cross
 ///
-/// Arguments and result have to be `Send` where the task is *spawned*, and `'static` for `spawn`. A task with an `Rc` or a
-/// `&str` compiles, and can be called; handing it an `Rc` of another fiber does not compile:
+/// Arguments and result have to be `Send` where the task is *spawned*, and `'static` for `spawn`. A task with an `Rc`
+/// or a `&str` compiles, and can be called; handing it an `Rc` of another fiber does not compile:
 ///
 /// ```compile_fail,E0277
 /// use std::rc::Rc;
@@ -143,13 +144,15 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// A lifetime that a type hides (`Ref<u8>`) has to be written (`Ref<'_, u8>`). If the result is an `impl Trait`, whether it is
-/// `Send` is asked at the definition, because it cannot be named elsewhere; `companion = false` is the way out.
+/// A lifetime that a type hides (`Ref<u8>`) has to be written (`Ref<'_, u8>`). If the result is an `impl Trait`,
+/// whether it is `Send` is asked at the definition, because it cannot be named elsewhere; `companion = false` is the
+/// way out.
 ///
 /// # Associated functions
 ///
-/// In an inherent `impl` block no type can stand, so the companions of `serve` are `spawn_serve`, `spawn_serve_scoped` and
-/// `SERVE_TASK` (with `SERVE_TASK.builder()`). All receivers work; with `&self` and others that borrow there is only the scoped form.
+/// In an inherent `impl` block no type can stand, so the companions of `serve` are `spawn_serve`, `spawn_serve_scoped`
+/// and `SERVE_TASK` (with `SERVE_TASK.builder()`). All receivers work; with `&self` and others that borrow there is
+/// only the scoped form.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -180,10 +183,10 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The attribute sees its function and nothing around it. It takes one for associated that has a receiver or names `Self`; for
-/// any other, say so: `#[fiber::task(associated)]`. (Otherwise the compiler answers that an "enum is not supported in `trait`s or
-/// `impl`s".) Methods of traits cannot be tasks: in the `impl` of a trait, the additions are no members of the trait, and the compiler
-/// says so. Call the method in a task of your own.
+/// The attribute sees its function and nothing around it. It takes one for associated that has a receiver or names
+/// `Self`; for any other, say so: `#[fiber::task(associated)]`. (Otherwise the compiler answers that an "enum is not
+/// supported in `trait`s or `impl`s".) Methods of traits cannot be tasks: in the `impl` of a trait, the additions are
+/// no members of the trait, and the compiler says so. Call the method in a task of your own.
 ///
 /// # Arguments
 ///
@@ -195,7 +198,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `associated` | none | the function stands in an `impl` block |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
-/// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in effect**.
+/// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in
+/// effect**.
 ///
 /// | argument | values | will mean |
 /// | --- | --- | --- |
@@ -208,18 +212,18 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Safety of `unsafe(migrate)`
 ///
-/// A fiber that has started stays on its thread; that is why `Rc`, `RefCell`, thread-locals and lock guards on its stack are sound.
-/// `unsafe(migrate)` gives this up for one task. Who writes it vouches that across every suspension point, in the function and in
-/// everything it calls, the standard library and dependencies included, no value that is not `Send`, no reference to a thread-local,
-/// and no address derived from one (`errno` included) is live. The expansion has an `unsafe` block with the span of this `unsafe`,
-/// so `#![forbid(unsafe_code)]` refuses it.
+/// A fiber that has started stays on its thread; that is why `Rc`, `RefCell`, thread-locals and lock guards on its
+/// stack are sound. `unsafe(migrate)` gives this up for one task. Who writes it vouches that across every suspension
+/// point, in the function and in everything it calls, the standard library and dependencies included, no value that is
+/// not `Send`, no reference to a thread-local, and no address derived from one (`errno` included) is live. The
+/// expansion has an `unsafe` block with the span of this `unsafe`, so `#![forbid(unsafe_code)]` refuses it.
 ///
 /// # What it goes on
 ///
-/// Free functions, also inside bodies, and associated functions of inherent `impl` blocks; with patterns, generics, `impl Trait`,
-/// lifetimes, `where` clauses, up to 16 arguments. For an `unsafe fn` the spawning functions are `unsafe` as well, under the
-/// same conditions. Not on `async fn`, `const fn`, functions with a foreign calling convention, declarations without a body.
-/// A `#[cfg(..)]` that stands below the attribute holds for the companion too.
+/// Free functions, also inside bodies, and associated functions of inherent `impl` blocks; with patterns, generics,
+/// `impl Trait`, lifetimes, `where` clauses, up to 16 arguments. For an `unsafe fn` the spawning functions are `unsafe`
+/// as well, under the same conditions. Not on `async fn`, `const fn`, functions with a foreign calling convention,
+/// declarations without a body. A `#[cfg(..)]` that stands below the attribute holds for the companion too.
 ///
 /// A task of a library is registered only if the program links the library: name it once (`use that_crate as _;`) if
 /// nothing else does.
@@ -291,8 +295,8 @@ pub fn task(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It stands in place of `#[test]`, and takes the arguments of [`macro@main`], in the same meaning.
 ///
-/// `sim`, for a deterministic run under a seeded scheduler and a virtual clock, is refused for now: without them, the test
-/// would claim a determinism that it does not have.
+/// `sim`, for a deterministic run under a seeded scheduler and a virtual clock, is refused for now: without them, the
+/// test would claim a determinism that it does not have.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Test, arguments.into(), &item.into()).into()

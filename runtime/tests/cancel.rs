@@ -13,7 +13,8 @@ use fiber::{Cancelled, JoinHandle};
 use std::any::Any;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -117,30 +118,34 @@ fn channel_waits() -> Vec<Wait> {
 }
 
 fn socket_waits() -> Vec<Wait> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pair = |listener: &TcpListener| {
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+    let pair = || {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
     };
-    let (reader, silent) = pair(&listener);
-    let peeker = reader.try_clone().unwrap();
-    let (writer, deaf) = pair(&listener);
-    let busy = busy_address();
+    let streams = Arc::new((pair(), full_pair()));
+    let (silent, full, busy) = (streams.clone(), streams.clone(), busy_address());
     vec![
         wait("accept", Reason::Accept, true, move || listener.accept().map(drop)),
-        wait("read", Reason::Read, true, move || {
-            let _silent = &silent;
-            (&reader).read(&mut [0; 16]).map(drop)
-        }),
-        wait("peek", Reason::Peek, true, move || peeker.peek(&mut [0; 16]).map(drop)),
-        wait("write", Reason::Write, true, move || {
-            let _deaf = &deaf;
-            loop {
-                (&writer).write_all(&[0; 1 << 16])?;
-            }
-        }),
+        wait("read", Reason::Read, true, move || (&silent.0.0).read(&mut [0; 16]).map(drop)),
+        wait("peek", Reason::Peek, true, move || streams.0.0.peek(&mut [0; 16]).map(drop)),
+        wait("write", Reason::Write, true, move || (&full.1.0).write(&[0; 16]).map(drop)),
         wait("connect", Reason::Connect, true, move || TcpStream::connect(busy).map(drop)),
     ]
+}
+
+/// A connection that takes no more bytes in one direction. Not TCP, which may find room yet for what is on its way.
+fn full_pair() -> (TcpStream, TcpStream) {
+    let (full, deaf) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    let error = loop {
+        if let Err(error) = (&full).write(&[0; 16]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    full.set_nonblocking(false).unwrap();
+    (TcpStream::from(OwnedFd::from(full)), TcpStream::from(OwnedFd::from(deaf)))
 }
 
 /// The address of a listener that has no room for another connection and never accepts: connecting to it waits. The sockets
@@ -269,12 +274,34 @@ fn a_time_limit_gives_an_error_once_and_then_unwinds() {
             let mut errors = 0;
             let outcome = timeout(Duration::from_millis(1), || {
                 loop {
-                    assert_eq!((wait.call)().unwrap_err().kind(), ErrorKind::TimedOut);
+                    let error = (wait.call)().expect_err(wait.name);
+                    assert_eq!(error.kind(), ErrorKind::TimedOut, "{}: {error:?}", wait.name);
                     errors += 1;
                 }
             });
             assert_eq!((outcome, errors), (Err::<(), _>(Elapsed), 1), "{}", wait.name);
         }
+    });
+}
+
+#[test]
+fn a_write_that_was_cut_short_is_followed_by_the_error() {
+    runtime(1).run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_deaf, _) = listener.accept().unwrap();
+        let fiber = fiber::spawn(move || {
+            let all = vec![0; 64 << 20];
+            let sent = (&client).write(&all)?;
+            assert!((1..all.len()).contains(&sent));
+            loop {
+                (&client).write_all(&all)?;
+            }
+        });
+        until_waiting(&here(), &fiber.fiber(), Reason::Write);
+        fiber.cancel();
+        let outcome: Result<io::Result<()>, _> = fiber.join();
+        assert!(is_cancelled(&outcome.expect("an error comes before an unwinding").unwrap_err()));
     });
 }
 
@@ -506,6 +533,38 @@ fn destructors_may_wait_while_a_cancelled_fiber_unwinds() {
         fiber.cancel();
         assert!(fiber.join().unwrap_err().is_cancelled());
         assert_eq!(steps.get(), 5);
+    });
+}
+
+#[test]
+fn a_cancellation_during_the_unwinding_of_a_sibling_is_not_lost() {
+    runtime(1).run(|| {
+        let parked = fiber::spawn_local(fiber::park);
+        until_waiting(&here(), &parked.fiber(), Reason::Park);
+        let unwinding = fiber::spawn_local(|| {
+            let _slow = OnDrop(fiber::park);
+            panic!("and its destructor waits");
+        });
+        until_waiting(&here(), &unwinding.fiber(), Reason::Park);
+        // The thread is in the middle of a panic, this fiber and the parked one are not.
+        parked.cancel();
+        sleep(Duration::from_millis(1));
+        unwinding.fiber().unpark();
+        assert!(unwinding.join().unwrap_err().is_panic());
+        assert!(parked.join().unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_time_limit_that_passes_during_the_unwinding_of_a_sibling_is_not_lost() {
+    runtime(1).run(|| {
+        let unwinding = fiber::spawn_local(|| {
+            let _slow = OnDrop(|| sleep(Duration::from_millis(5)));
+            panic!("and its destructor waits");
+        });
+        until_waiting(&here(), &unwinding.fiber(), Reason::Sleep);
+        assert_eq!(timeout(Duration::from_millis(1), fiber::park), Err(Elapsed));
+        assert!(unwinding.join().unwrap_err().is_panic());
     });
 }
 

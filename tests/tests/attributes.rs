@@ -13,7 +13,14 @@ fn runs_on_a_fiber() {
     assert!(fiber::try_current().is_some());
 }
 
-#[fiber::test(workers = 2, stack_size = "64k", name = "attributes", numa = "any", driver = "auto", blocking_threads = 1)]
+#[fiber::test(
+    workers = 2,
+    stack_size = "64k",
+    name = "attributes",
+    numa = "any",
+    driver = "auto",
+    blocking_threads = 1
+)]
 fn takes_the_arguments_of_main() {
     let handles: Vec<_> = (0..100_u64).map(|number| fiber::spawn(move || number)).collect();
     assert_eq!(handles.into_iter().map(|handle| handle.join().unwrap()).sum::<u64>(), 4950);

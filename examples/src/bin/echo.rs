@@ -80,9 +80,7 @@ fn converse(server: SocketAddr, client: u32, messages: u32, bytes: usize) -> io:
 fn fill(message: &mut [u8], client: u32, number: u32) {
     let mut state = (u64::from(client) << 32 | u64::from(number)) ^ 0x9e37_79b9_7f4a_7c15;
     for byte in message {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         *byte = (state >> 56) as u8;
     }
 }
@@ -93,17 +91,10 @@ fn check_ourselves(arguments: &Arguments) -> io::Result<()> {
     let server = listener.local_addr()?;
     accept::spawn(listener);
 
-    let Arguments {
-        clients,
-        messages,
-        bytes,
-        ..
-    } = *arguments;
+    let Arguments { clients, messages, bytes, .. } = *arguments;
     println!("{clients} clients send {messages} messages of {bytes} bytes each to {server}");
     let start = Instant::now();
-    let conversations: Vec<_> = (0..clients)
-        .map(|client| converse::spawn(server, client, messages, bytes))
-        .collect();
+    let conversations: Vec<_> = (0..clients).map(|client| converse::spawn(server, client, messages, bytes)).collect();
     let mut verified = 0;
     for conversation in conversations {
         verified += conversation.join()??;
@@ -111,9 +102,7 @@ fn check_ourselves(arguments: &Arguments) -> io::Result<()> {
     let took = start.elapsed();
 
     let echoes = f64::from(clients) * f64::from(messages) / took.as_secs_f64();
-    println!(
-        "every byte came back: {verified} of {verified}, in {took:.2?}, {echoes:.0} echoes a second"
-    );
+    println!("every byte came back: {verified} of {verified}, in {took:.2?}, {echoes:.0} echoes a second");
     Ok(())
 }
 

@@ -62,18 +62,13 @@ impl Memory {
     fn now() -> io::Result<Memory> {
         let status = fs::read_to_string("/proc/self/status")?;
         let field = |name: &str| {
-            let kibibytes = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+            let kibibytes = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
             let kibibytes = kibibytes.and_then(|number| number.parse::<usize>().ok());
             kibibytes
                 .map(|number| number * 1024)
                 .ok_or_else(|| io::Error::other(format!("no {name} in /proc/self/status")))
         };
-        Ok(Memory {
-            resident: field("VmRSS:")?,
-            page_tables: field("VmPTE:")?,
-        })
+        Ok(Memory { resident: field("VmRSS:")?, page_tables: field("VmPTE:")? })
     }
 }
 
@@ -86,20 +81,14 @@ fn main() -> io::Result<()> {
     let Arguments { fibers, watch } = Arguments::parse();
     let crowd = Arc::new(Crowd::default());
     let before = Memory::now()?;
-    println!(
-        "before:             {:8.1} MiB resident",
-        mebibytes(before.resident)
-    );
+    println!("before:             {:8.1} MiB resident", mebibytes(before.resident));
 
     let start = Instant::now();
     let mut handles: Vec<JoinHandle<()>> = Vec::with_capacity(fibers);
     for number in 1..=fibers {
         handles.push(wait::spawn(Arc::clone(&crowd)));
         if number % fibers.div_ceil(10) == 0 {
-            println!(
-                "                    {number} spawned, {} parked",
-                crowd.parked.load(Ordering::Relaxed)
-            );
+            println!("                    {number} spawned, {} parked", crowd.parked.load(Ordering::Relaxed));
         }
     }
     while crowd.parked.load(Ordering::Relaxed) < fibers {
@@ -110,15 +99,9 @@ fn main() -> io::Result<()> {
     let parked = Memory::now()?;
     let stacks = parked.resident.saturating_sub(before.resident);
     let tables = parked.page_tables.saturating_sub(before.page_tables);
-    println!(
-        "parked:             {:8.1} MiB resident",
-        mebibytes(parked.resident)
-    );
+    println!("parked:             {:8.1} MiB resident", mebibytes(parked.resident));
     println!("resident per fiber: {:8} bytes", stacks / fibers.max(1));
-    println!(
-        "page tables:        {:8} bytes per fiber",
-        tables / fibers.max(1)
-    );
+    println!("page tables:        {:8} bytes per fiber", tables / fibers.max(1));
 
     let start = Instant::now();
     crowd.released.store(true, Ordering::Release);
@@ -128,22 +111,12 @@ fn main() -> io::Result<()> {
     for handle in handles {
         handle.join()?;
     }
-    println!(
-        "all {fibers} woken and joined after {:.2?}",
-        start.elapsed()
-    );
+    println!("all {fibers} woken and joined after {:.2?}", start.elapsed());
 
-    println!(
-        "afterwards:         {:8.1} MiB resident",
-        mebibytes(Memory::now()?.resident)
-    );
+    println!("afterwards:         {:8.1} MiB resident", mebibytes(Memory::now()?.resident));
     for second in 1..=watch {
         sleep(Duration::from_secs(1));
-        println!(
-            "{:<19} {:8.1} MiB resident",
-            format!("{second} s later:"),
-            mebibytes(Memory::now()?.resident)
-        );
+        println!("{:<19} {:8.1} MiB resident", format!("{second} s later:"), mebibytes(Memory::now()?.resident));
     }
     Ok(())
 }

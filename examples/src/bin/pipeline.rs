@@ -42,12 +42,7 @@ struct Request<T> {
 impl<T> Request<T> {
     /// The same request with what a stage made of it, ready for the next stage.
     fn with<U>(&self, content: U) -> Request<U> {
-        Request {
-            number: self.number,
-            asked: self.asked,
-            sent: Instant::now(),
-            content,
-        }
+        Request { number: self.number, asked: self.asked, sent: Instant::now(), content }
     }
 }
 
@@ -90,18 +85,11 @@ struct Library {
 impl Library {
     /// Describes the width and the height of `fields` fields.
     fn new(fields: u64) -> Library {
-        let mut library = Library {
-            texts: Vec::new(),
-            index: HashMap::new(),
-        };
+        let mut library = Library { texts: Vec::new(), index: HashMap::new() };
         for field in 0..fields {
             for (side, length) in [("width", width(field)), ("height", height(field))] {
-                library
-                    .index
-                    .insert(format!("{side} of field {field}"), library.texts.len());
-                library
-                    .texts
-                    .push(format!("The {side} of field {field} is {length} metres"));
+                library.index.insert(format!("{side} of field {field}"), library.texts.len());
+                library.texts.push(format!("The {side} of field {field} is {length} metres"));
             }
         }
         library
@@ -129,10 +117,7 @@ impl Tally {
 
     fn count(&self, time: Duration) {
         let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.0
-            .lock()
-            .expect("no holder panics")
-            .saturating_record(microseconds);
+        self.0.lock().expect("no holder panics").saturating_record(microseconds);
     }
 
     fn print(&self, stage: &str) {
@@ -184,38 +169,23 @@ fn call(milliseconds: u64, number: u64) {
 fn planner(inbox: Receiver<Request<Question>>, outbox: Sender<Request<Plan>>) -> Tally {
     each(inbox, outbox, |question: &Question, number| {
         call(20, number);
-        let field = question
-            .text
-            .trim_start_matches("What is the area of ")
-            .trim_end_matches('?');
-        Plan {
-            facts: vec![format!("width of {field}"), format!("height of {field}")],
-        }
+        let field = question.text.trim_start_matches("What is the area of ").trim_end_matches('?');
+        Plan { facts: vec![format!("width of {field}"), format!("height of {field}")] }
     })
 }
 
 /// Finds the documents in which the facts stand.
 #[fiber::task]
-fn searcher(
-    inbox: Receiver<Request<Plan>>,
-    outbox: Sender<Request<Hits>>,
-    library: Arc<Library>,
-) -> Tally {
+fn searcher(inbox: Receiver<Request<Plan>>, outbox: Sender<Request<Hits>>, library: Arc<Library>) -> Tally {
     each(inbox, outbox, move |plan: &Plan, number| {
         call(5, number);
-        Hits {
-            documents: plan.facts.iter().map(|fact| library.index[fact]).collect(),
-        }
+        Hits { documents: plan.facts.iter().map(|fact| library.index[fact]).collect() }
     })
 }
 
 /// Fetches the documents, all of one request at the same time.
 #[fiber::task]
-fn retriever(
-    inbox: Receiver<Request<Hits>>,
-    outbox: Sender<Request<Context>>,
-    library: Arc<Library>,
-) -> Tally {
+fn retriever(inbox: Receiver<Request<Hits>>, outbox: Sender<Request<Context>>, library: Arc<Library>) -> Tally {
     each(inbox, outbox, move |hits: &Hits, number| {
         let library = &library;
         let texts = fiber::scope(|scope| {
@@ -229,10 +199,7 @@ fn retriever(
                     })
                 })
                 .collect();
-            fetches
-                .into_iter()
-                .map(|fetch| fetch.join().expect("fetching does not panic"))
-                .collect()
+            fetches.into_iter().map(|fetch| fetch.join().expect("fetching does not panic")).collect()
         });
         Context { texts }
     })
@@ -243,10 +210,8 @@ fn retriever(
 fn coder(inbox: Receiver<Request<Context>>, outbox: Sender<Request<Program>>) -> Tally {
     each(inbox, outbox, |context: &Context, number| {
         call(30, number);
-        let numbers = context
-            .texts
-            .iter()
-            .filter_map(|text| text.split(" is ").nth(1)?.split(' ').next()?.parse().ok());
+        let numbers =
+            context.texts.iter().filter_map(|text| text.split(" is ").nth(1)?.split(' ').next()?.parse().ok());
         let mut instructions: Vec<_> = numbers.map(Instruction::Push).collect();
         instructions.push(Instruction::Multiply);
         Program { instructions }
@@ -274,10 +239,7 @@ fn executor(inbox: Receiver<Request<Program>>, outbox: Sender<Request<Option<u64
 
 #[fiber::main]
 fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments {
-        requests,
-        in_flight,
-    } = Arguments::parse();
+    let Arguments { requests, in_flight } = Arguments::parse();
     let fields = 1_000;
     let library = Arc::new(Library::new(fields));
 
@@ -289,14 +251,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (results, answers) = channel();
     let stages = [
         ("planner", planner::spawn(to_planner, plans)),
-        (
-            "searcher",
-            searcher::spawn(to_searcher, hits, Arc::clone(&library)),
-        ),
-        (
-            "retriever",
-            retriever::spawn(to_retriever, contexts, library),
-        ),
+        ("searcher", searcher::spawn(to_searcher, hits, Arc::clone(&library))),
+        ("retriever", retriever::spawn(to_retriever, contexts, library)),
         ("coder", coder::spawn(to_coder, programs)),
         ("executor", executor::spawn(to_executor, results)),
     ];
@@ -309,12 +265,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         while asked < requests && asked - answered < in_flight {
             let text = format!("What is the area of field {}?", asked % fields);
             let now = Instant::now();
-            questions.send(Request {
-                number: asked,
-                asked: now,
-                sent: now,
-                content: Question { text },
-            })?;
+            questions.send(Request { number: asked, asked: now, sent: now, content: Question { text } })?;
             asked += 1;
         }
         let answer = answers.recv()?;
@@ -332,17 +283,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // With no more questions the planner ends, then, one after the other, the rest.
     drop(questions);
-    println!(
-        "\n{:<10} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "stage", "requests", "p50 ms", "p90 ms", "p99 ms", "max ms"
-    );
+    println!("\n{:<10} {:>9} {:>9} {:>9} {:>9} {:>9}", "stage", "requests", "p50 ms", "p90 ms", "p99 ms", "max ms");
     for (name, stage) in stages {
         stage.join()?.print(name);
     }
     total.print("all");
-    println!(
-        "\nall {answered} answers right, in {took:.2?}, {:.0} a second",
-        answered as f64 / took.as_secs_f64()
-    );
+    println!("\nall {answered} answers right, in {took:.2?}, {:.0} a second", answered as f64 / took.as_secs_f64());
     Ok(())
 }

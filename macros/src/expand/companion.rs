@@ -53,7 +53,9 @@ impl Spawning<'_> {
         let mut crossing = Vec::new();
         for (position, input) in sig.inputs.iter().enumerate() {
             crossing.push(match input {
-                FnArg::Receiver(receiver) => receiver_crossing(receiver, &mut rewrite, lifetimes, &mut receiver_lifetime)?,
+                FnArg::Receiver(receiver) => {
+                    receiver_crossing(receiver, &mut rewrite, lifetimes, &mut receiver_lifetime)?
+                }
                 FnArg::Typed(argument) => self.argument_crossing(argument, position, &mut rewrite),
             });
         }
@@ -78,19 +80,11 @@ impl Spawning<'_> {
         let callee = &self.callee;
         let turbofish = turbofish(&sig.generics);
         let call = quote!(#callee #turbofish(#(#inside),*));
-        let unsafety = match &sig.safety {
-            Safety::Unsafe(_) => Some(quote!(unsafe)),
-            _ => None,
+        let (unsafety, call) = match &sig.safety {
+            Safety::Unsafe(_) => (Some(quote!(unsafe)), quote!(unsafe { #call })),
+            _ => (None, call),
         };
-        let call = match unsafety {
-            Some(_) => quote!(unsafe { #call }),
-            None => call,
-        };
-        let run = if never {
-            quote!(|(#(#inside,)*)| -> #output { #call })
-        } else {
-            quote!(|(#(#inside,)*)| #call)
-        };
+        let run = if never { quote!(|(#(#inside,)*)| -> #output { #call }) } else { quote!(|(#(#inside,)*)| #call) };
         let passed = quote!((#(#passed,)*));
         let descriptor = &self.descriptor;
         let support = quote!(#krate::macros_support::v1);
@@ -98,11 +92,9 @@ impl Spawning<'_> {
         let Names { scope, env, .. } = &names;
         let scope_argument = private("scope");
         let (scope_declared, handle, body) = match lifetimes {
-            Lifetimes::Static => (
-                None,
-                quote!(#krate::JoinHandle<#output>),
-                quote!(#support::spawn(#descriptor, #passed, #run)),
-            ),
+            Lifetimes::Static => {
+                (None, quote!(#krate::JoinHandle<#output>), quote!(#support::spawn(#descriptor, #passed, #run)))
+            }
             Lifetimes::Named => (
                 Some(quote!(#scope_argument: &#scope #krate::Scope<#scope, #env>,)),
                 quote!(#krate::ScopedJoinHandle<#scope, #output>),
@@ -129,7 +121,7 @@ impl Spawning<'_> {
             Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() && pat.ident != self.function.sig.ident => {
                 generated(&pat.ident)
             }
-            _ => quote::format_ident!("argument{position}"),
+            _ => private(&format!("argument{position}")),
         };
         let ty = rewrite.argument(Type::clone(&argument.ty));
         Crossing { declared: quote!(#name: #ty), passed: name.to_token_stream(), inside: name, ty }
@@ -211,9 +203,7 @@ fn bounds_at_definition<'a>(
     borrowed: impl Iterator<Item = &'a Lifetime>,
 ) -> Vec<WherePredicate> {
     let parameters: Vec<&Ident> = generics.type_params().map(|parameter| &parameter.ident).collect();
-    let generic = |ty: &&Type| {
-        words::any(ty.to_token_stream(), &|word| word == "Self" || parameters.contains(&word))
-    };
+    let generic = |ty: &&Type| words::any(ty.to_token_stream(), &|word| word == "Self" || parameters.contains(&word));
     let parameter_types: Vec<Type> = parameters.iter().map(|parameter| parse_quote!(#parameter)).collect();
     let types = parameter_types.iter().chain(crossing.iter().map(|crossing| &crossing.ty).filter(generic));
     let lifetimes = borrowed.map(|lifetime| parse_quote!(#lifetime: #until));

@@ -17,12 +17,7 @@ use crate::parse::{Arguments, Attribute, Function, Rules};
 ///
 /// The inner function keeps `return` and `?` inside the fiber, and a call of `main()` in it means itself, as it reads.
 /// Attributes and documentation are the outer function's; the levels of lints reach the inner one from there.
-pub(super) fn expand(
-    attribute: Attribute,
-    arguments: &Arguments,
-    function: &Function,
-    rules: Rules,
-) -> TokenStream {
+pub(super) fn expand(attribute: Attribute, arguments: &Arguments, function: &Function, rules: Rules) -> TokenStream {
     let Function { attrs, vis, sig, body } = function;
     let name = &sig.ident;
     let test = (attribute == Attribute::Test).then(|| quote!(#[::core::prelude::v1::test]));
@@ -54,10 +49,7 @@ pub(super) fn expand(
                 Returned::Named(ty) => ty.to_token_stream(),
                 Returned::Inferred => quote!(_),
             };
-            (
-                Some(quote!(-> ::std::process::ExitCode)),
-                quote!(#support::#entry::<#returned, _>(#builder, #name)),
-            )
+            (Some(quote!(-> ::std::process::ExitCode)), quote!(#support::#entry::<#returned, _>(#builder, #name)))
         }
     };
     quote! {
@@ -82,10 +74,7 @@ fn builder(arguments: &Arguments) -> TokenStream {
     let number = |number: usize| Literal::usize_unsuffixed(number).into_token_stream();
     set(quote!(name), arguments.name.as_ref().map(ToTokens::to_token_stream));
     set(quote!(workers), arguments.workers.map(number));
-    set(
-        quote!(stack_size),
-        arguments.stack_size.map(|bytes| Literal::u64_unsuffixed(bytes).into_token_stream()),
-    );
+    set(quote!(stack_size), arguments.stack_size.map(|bytes| Literal::u64_unsuffixed(bytes).into_token_stream()));
     set(quote!(numa), arguments.numa.map(|numa| numa.expand(&krate)));
     set(quote!(driver), arguments.driver.map(|driver| driver.expand(&krate)));
     set(quote!(blocking_threads), arguments.blocking_threads.map(number));

@@ -1,12 +1,12 @@
 //! From what was parsed to code: the user's function, whole, and what the attribute adds beside it.
 //!
-//! Code that comes from the user keeps the user's spans, so that the compiler's errors point into it. Code that comes from
-//! here has the attribute's span, so that the user's lints do not see it; where it takes over a name of the user's, it also
-//! stands at that name, see [`spans`].
+//! Code that comes from the user keeps the user's spans, so that the compiler's errors point into it. Code that comes
+//! from here has the attribute's span, so that the user's lints do not see it; where it takes over a name of the
+//! user's, it also stands at that name, see [`spans`].
 //!
 //! - [`entry`]: `main` and tests.
-//! - [`task`]: the function, its descriptor ([`descriptor`]), and its companion ([`companion`]), whose signatures are the
-//!   user's with lifetimes and `impl Trait` written out ([`rewrite`]).
+//! - [`task`]: the function, its descriptor ([`descriptor`]), and its companion ([`companion`]), whose signatures are
+//!   the user's with lifetimes and `impl Trait` written out ([`rewrite`]).
 
 mod companion;
 mod descriptor;

@@ -8,8 +8,8 @@ use quote::{ToTokens, format_ident};
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    CapturedParam, Generics, Ident, Lifetime, ParenthesizedGenericArguments, PreciseCapture, Token, Type,
-    TypeFnPtr, TypeImplTrait, TypeParam, TypeReference,
+    CapturedParam, Generics, Ident, Lifetime, ParenthesizedGenericArguments, PreciseCapture, Token, Type, TypeFnPtr,
+    TypeImplTrait, TypeParam, TypeReference,
 };
 
 use crate::words;
@@ -121,7 +121,8 @@ impl VisitMut for Rewrite {
         }
     }
 
-    // Elided lifetimes of `fn(&str) -> &str` and `Fn(&str) -> &str` are their own; only named ones can be the function's.
+    // Elided lifetimes of `fn(&str) -> &str` and `Fn(&str) -> &str` are their own; only named ones can be the
+    // function's.
     fn visit_type_fn_ptr_mut(&mut self, pointer: &mut TypeFnPtr) {
         visit_mut::visit_type_fn_ptr_mut(&mut OnlyNamed(self), pointer);
     }
@@ -164,8 +165,8 @@ pub(super) fn has_impl_trait(ty: &Type) -> bool {
     words::any(ty.to_token_stream(), &|word| word == "impl")
 }
 
-/// The lifetime that stands first in a type: in that of a receiver (`Pin<&'a mut Self>`), the one that elided lifetimes of the
-/// return type mean.
+/// The lifetime that stands first in a type: in that of a receiver (`Pin<&'a mut Self>`), the one that elided lifetimes
+/// of the return type mean.
 pub(super) fn first_lifetime(ty: &Type) -> Option<Lifetime> {
     struct Find(Option<Lifetime>);
     impl VisitMut for Find {

@@ -64,8 +64,7 @@ fn beside_function(arguments: &Arguments, function: &Function, rules: Rules) -> 
     let spawns = spawns(&spawning, &link, &quote!(#on_spawns #[track_caller] #vis), "spawn", "spawn_scoped");
     let enum_doc = format!("Runs {link} on fibers of its own.");
     let task_doc = format!("What the registry knows of {link}.");
-    let builder_doc =
-        format!("A builder with the attributes of {link}, to override some of them for one spawn.");
+    let builder_doc = format!("A builder with the attributes of {link}, to override some of them for one spawn.");
     quote! {
         #[doc = #enum_doc]
         #[allow(non_camel_case_types, clippy::exhaustive_enums)]
@@ -177,8 +176,11 @@ struct Shared {
 
 impl Shared {
     fn of(function: &Function) -> Self {
-        let mut shared =
-            Self { vis: all_generated(function.vis.to_token_stream()), on_items: TokenStream::new(), on_spawns: TokenStream::new() };
+        let mut shared = Self {
+            vis: all_generated(function.vis.to_token_stream()),
+            on_items: TokenStream::new(),
+            on_spawns: TokenStream::new(),
+        };
         for attr in &function.attrs {
             let path = attr.path();
             if path.is_ident("cfg") || path.is_ident("allow") || is_doc_hidden(&attr.meta) {

@@ -65,7 +65,7 @@ fn a_test_keeps_what_the_harness_looks_at() {
     check(
         Attribute::Test,
         quote!(workers = 1),
-        &quote!(#[should_panic(expected = "x")] #[ignore] fn t() { panic!("x") }),
+        &quote! { #[should_panic(expected = "x")] #[ignore] fn t() { panic!("x") } },
         &quote! {
             #[::core::prelude::v1::test]
             #[should_panic(expected = "x")]
@@ -79,7 +79,7 @@ fn a_test_keeps_what_the_harness_looks_at() {
     check(
         Attribute::Test,
         quote!(crate = "other::fiber"),
-        &quote!(fn t() -> Result<(), String> { Ok(()) }),
+        &quote! { fn t() -> Result<(), String> { Ok(()) } },
         &quote! {
             #[::core::prelude::v1::test]
             fn t() -> ::std::process::ExitCode {
@@ -187,7 +187,7 @@ fn signatures_of_companions() {
     // The function's signature, and that of the two spawning functions.
     for (user, spawn, scoped) in [
         (
-            quote!(fn f<'a, T: 'a + Clone, const N: usize>(x: &'a [T; N], y: impl Fn(&u8) + 'a) -> &'a T where 'a: 'a {}),
+            quote! { fn f<'a, T: 'a + Clone, const N: usize>(x: &'a [T; N], y: impl Fn(&u8) + 'a) -> &'a T where 'a: 'a, {} },
             quote!(fn spawn<'call, T: 'static + Clone, const N: usize, Argument0: Fn(&u8) + 'static>(
                 x: &'static [T; N], y: Argument0) -> ::fiber::JoinHandle<&'static T>),
             quote!(fn spawn_scoped<'scope, 'env, 'a, T: 'a + Clone, const N: usize, Argument0: Fn(&u8) + 'a>(
@@ -195,19 +195,19 @@ fn signatures_of_companions() {
                 -> ::fiber::ScopedJoinHandle<'scope, &'a T>),
         ),
         (
-            quote!(fn f(x: &Vec<Cow<'_, str>>) -> Ref<'_, u8> {}),
+            quote! { fn f(x: &Vec<Cow<'_, str>>) -> Ref<'_, u8> {} },
             quote!(fn spawn<'call>(x: &'static Vec<Cow<'static, str>>) -> ::fiber::JoinHandle<Ref<'static, u8>>),
             quote!(fn spawn_scoped<'scope, 'env, 'argument0, 'argument1>(scope: &'scope ::fiber::Scope<'scope, 'env>,
                 x: &'argument0 Vec<Cow<'argument1, str>>) -> ::fiber::ScopedJoinHandle<'scope, Ref<'_, u8>>),
         ),
         (
-            quote!(fn f(x: &str) -> Option<&str> {}),
+            quote! { fn f(x: &str) -> Option<&str> {} },
             quote!(fn spawn<'call>(x: &'static str) -> ::fiber::JoinHandle<Option<&'static str>>),
             quote!(fn spawn_scoped<'scope, 'env, 'argument0>(scope: &'scope ::fiber::Scope<'scope, 'env>,
                 x: &'argument0 str) -> ::fiber::ScopedJoinHandle<'scope, Option<&'argument0 str>>),
         ),
         (
-            quote!(fn f(x: fn(&u8) -> &u8, y: Box<dyn for<'x> Fn(&'x u8, &u8)>) -> ! {}),
+            quote! { fn f(x: fn(&u8) -> &u8, y: Box<dyn for<'x> Fn(&'x u8, &u8)>) -> ! {} },
             quote!(fn spawn<'call>(x: fn(&u8) -> &u8, y: Box<dyn for<'x> Fn(&'x u8, &u8)>)
                 -> ::fiber::JoinHandle<::core::convert::Infallible>),
             quote!(fn spawn_scoped<'scope, 'env>(scope: &'scope ::fiber::Scope<'scope, 'env>, x: fn(&u8) -> &u8,
@@ -215,7 +215,7 @@ fn signatures_of_companions() {
                 -> ::fiber::ScopedJoinHandle<'scope, ::core::convert::Infallible>),
         ),
         (
-            quote!(fn f<'a, T>(x: &'a T) -> impl Read + use<'a, T> {}),
+            quote! { fn f<'a, T>(x: &'a T) -> impl Read + use<'a, T> {} },
             quote!(fn spawn<T>(x: &'static T) -> ::fiber::JoinHandle<impl Read + use<T> >),
             quote!(fn spawn_scoped<'scope, 'env, 'a, T>(scope: &'scope ::fiber::Scope<'scope, 'env>, x: &'a T)
                 -> ::fiber::ScopedJoinHandle<'scope, impl Read + use<'a, T> >),
@@ -237,7 +237,7 @@ fn methods_get_theirs_beside_them() {
     let text = expanded(
         Attribute::Task,
         quote!(companion = "go"),
-        &quote!(pub fn r#do(self: Arc<Self>, x: &Self) -> Self { x }),
+        &quote! { pub fn r#do(self: Arc<Self>, x: &Self) -> Self { x } },
     );
     assert!(text.contains(&quote!(pub const GO_TASK: &'static ::fiber::registry::Task).to_string()));
     assert_eq!(
@@ -251,7 +251,7 @@ fn methods_get_theirs_beside_them() {
         }
         .to_string()
     );
-    assert!(text.contains(&quote!(|(this, x,)| Self::r#do(this, x)).to_string()), "{text}");
+    assert!(text.contains(&quote! { |(this, x,)| Self::r#do(this, x) }.to_string()), "{text}");
 }
 
 #[test]
@@ -276,11 +276,8 @@ fn only_the_scoped_form_for_a_borrowed_receiver() {
 fn settings_of_the_descriptor() {
     let text = expanded(
         Attribute::Task,
-        quote!(
-            name = "n", numa = "spread", stack_size = 32768, timeslice = "5us", checkpoints = true,
-            allow(std::fs::read::<&str>), unsafe(migrate), companion = false
-        ),
-        &quote!(fn f(x: impl Read) {}),
+        quote! { name = "n", numa = "spread", stack_size = 32768, timeslice = "5us", checkpoints = true, allow(std::fs::read::<&str>), unsafe(migrate), companion = false },
+        &quote! { fn f(x: impl Read) {} },
     );
     let settings = quote! {
         .named()
@@ -317,16 +314,16 @@ fn additions_take_over_what_concerns_them() {
 #[test]
 fn after_a_mistake_the_item_is_still_there() {
     // Another item: unchanged.
-    let item = quote!(pub struct A;);
+    let item = quote! { pub struct A; };
     let text = expanded(Attribute::Main, quote!(), &item);
     assert!(text.starts_with(&item.to_string()) && text.contains("compile_error"), "{text}");
 
     // Wrong arguments: expanded with the defaults.
-    let text = expanded(Attribute::Task, quote!(priority = 1), &quote!(fn f() {}));
+    let text = expanded(Attribute::Task, quote!(priority = 1), &quote! { fn f() {} });
     assert!(text.contains("enum f") && !text.contains("priority (") && text.contains("compile_error"), "{text}");
 
     // A function that no fiber can run: itself, and a companion that is only there.
-    let text = expanded(Attribute::Task, quote!(), &quote!(async fn f() {}));
+    let text = expanded(Attribute::Task, quote!(), &quote! { async fn f() {} });
     assert!(text.starts_with("async fn f () { }") && text.contains("enum f"), "{text}");
     assert_eq!(text.matches(":: core :: unreachable ! ()").count(), 2, "{text}");
 

@@ -138,9 +138,9 @@ impl Argument {
 impl Parse for Argument {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         // `crate` and `unsafe` are keywords.
-        let name = input.call(Ident::parse_any).map_err(|error| {
-            Error::new(error.span(), "expected the name of an argument, as in `name = \"...\"`")
-        })?;
+        let name = input
+            .call(Ident::parse_any)
+            .map_err(|error| Error::new(error.span(), "expected the name of an argument, as in `name = \"...\"`"))?;
         if input.is_empty() {
             return Ok(Self { name, form: Form::Flag });
         }
@@ -199,15 +199,7 @@ mod tests {
     fn everything_main_takes() {
         let (arguments, mistakes) = parse(
             Attribute::Main,
-            quote!(
-                workers = 4,
-                stack_size = "64k",
-                numa = "spread",
-                driver = "epoll",
-                blocking_threads = 8,
-                name = "server",
-                crate = "my::fiber",
-            ),
+            quote! { workers = 4, stack_size = "64k", numa = "spread", driver = "epoll", blocking_threads = 8, name = "server", crate = "my::fiber", },
         );
         assert_eq!(mistakes, [""; 0]);
         assert_eq!(arguments.workers, Some(4));
@@ -223,10 +215,7 @@ mod tests {
     fn everything_task_takes() {
         let (arguments, mistakes) = parse(
             Attribute::Task,
-            quote!(
-                numa = 1, stack_size = 32768, priority = "low", timeslice = "1ms", name = "a::b", checkpoints = false,
-                allow(std::sync::Mutex::lock, std::fs::read), unsafe(migrate), companion = "r#match", associated
-            ),
+            quote! { numa = 1, stack_size = 32768, priority = "low", timeslice = "1ms", name = "a::b", checkpoints = false, allow(std::sync::Mutex::lock, std::fs::read), unsafe(migrate), companion = "r#match", associated },
         );
         assert_eq!(mistakes, [""; 0]);
         assert_eq!(arguments.checkpoints, Some(false));
@@ -260,8 +249,21 @@ mod tests {
     fn every_argument_of_the_table_is_read() {
         for attribute in [Attribute::Main, Attribute::Task, Attribute::Test] {
             for name in [
-                "workers", "stack_size", "numa", "driver", "blocking_threads", "priority", "timeslice", "checkpoints",
-                "allow", "unsafe", "companion", "associated", "sim", "name", "crate",
+                "workers",
+                "stack_size",
+                "numa",
+                "driver",
+                "blocking_threads",
+                "priority",
+                "timeslice",
+                "checkpoints",
+                "allow",
+                "unsafe",
+                "companion",
+                "associated",
+                "sim",
+                "name",
+                "crate",
             ] {
                 let example: TokenStream = Attribute::example(name).parse().unwrap();
                 let (_, mistakes) = parse(attribute, example);

@@ -86,7 +86,12 @@ impl ToTokens for Body {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Body::Block(brace, content) => brace.surround(tokens, |inner| inner.append_all(content.clone())),
-            Body::Missing(_) => tokens.append_all(quote!({ #![allow(unused_variables)] ::core::unreachable!() })),
+            Body::Missing(_) => tokens.append_all(quote!(
+                {
+                    #![allow(unused_variables)]
+                    ::core::unreachable!()
+                }
+            )),
         }
     }
 }
@@ -149,7 +154,7 @@ mod tests {
             quote!(/// Documented.
                 #[inline] pub(in crate::a) unsafe fn f<'a, T: Clone, const N: usize>(self: &'a Arc<Self>, (a, _): (u8, u8))
                 -> impl Iterator<Item = T> + use<'a, T, N> where T: 'a { #![allow(unused)] a.; 1 }),
-            quote!(fn r#match(mut x: u8) {}),
+            quote! { fn r#match(mut x: u8) {} },
         ] {
             assert_eq!(function(&item).to_token_stream().to_string(), item.to_string());
         }
@@ -158,22 +163,22 @@ mod tests {
     #[test]
     fn self_shows_an_associated_function() {
         for associated in [
-            quote!(fn f(self) {}),
-            quote!(fn f(&mut self) {}),
-            quote!(fn f(this: Box<Self>) {}),
-            quote!(fn f(x: impl Read, y: Self) {}),
-            quote!(fn f() -> Result<Self, Error> { make() }),
-            quote!(fn f() { call(|x: u8| vec![Self::g(x)]) }),
-            quote!(fn f() { fn inner() {} Self::g() }),
-            quote!(fn f() { let g: fn(u8) = Self::g; }),
+            quote! { fn f(self) {} },
+            quote! { fn f(&mut self) {} },
+            quote! { fn f(this: Box<Self>) {} },
+            quote! { fn f(x: impl Read, y: Self) {} },
+            quote! { fn f() -> Result<Self, Error> { make() } },
+            quote! { fn f() { call(|x: u8| vec![Self::g(x)]) } },
+            quote! { fn f() { fn inner() {} Self::g() } },
+            quote! { fn f() { let g: fn(u8) = Self::g; } },
         ] {
             assert!(function(&associated).names_self(), "{associated}");
         }
         for free in [
-            quote!(fn f(selfish: u8) -> u8 { 1 }),
-            quote!(fn f() { struct A; impl A { fn g() -> Self { A } } }),
-            quote!(fn f() { trait A { fn g(&self) -> Self where Self: Sized; } let union = 1; }),
-            quote!(fn f() { enum A { B(Box<Self>) } }),
+            quote! { fn f(selfish: u8) -> u8 { 1 } },
+            quote! { fn f() { struct A; impl A { fn g() -> Self { A } } } },
+            quote! { fn f() { trait A { fn g(&self) -> Self where Self: Sized; } let union = 1; } },
+            quote! { fn f() { enum A { B(Box<Self>), } } },
         ] {
             assert!(!function(&free).names_self(), "{free}");
         }
@@ -183,15 +188,15 @@ mod tests {
     fn other_items_are_named() {
         let message = |attribute, item: TokenStream| Function::parse(attribute, &item).err().unwrap().to_string();
         assert_eq!(
-            message(Attribute::Task, quote!(pub struct A;)),
+            message(Attribute::Task, quote! { pub struct A; }),
             "`#[fiber::task]` goes on a function, and this is `struct`"
         );
         assert_eq!(
-            message(Attribute::Task, quote!(impl<T> A<T> { fn f() {} })),
+            message(Attribute::Task, quote! { impl<T> A<T> { fn f() {} } }),
             "`#[fiber::task]` goes on a function: put it on each function inside this `impl` block"
         );
         assert_eq!(
-            message(Attribute::Main, quote!(#[doc(hidden)] pub const X: u8 = 1;)),
+            message(Attribute::Main, quote! { #[doc(hidden)] pub const X: u8 = 1; }),
             "`#[fiber::main]` goes on a function, and this is `const`"
         );
     }

@@ -1,8 +1,8 @@
 //! From tokens to what they say: the attribute's arguments and the function under it, with every mistake found on the
 //! way.
 //!
-//! Nothing here writes code. Parsing goes on after a mistake with the default in place of what was wrong: the expansion is
-//! then complete, the compiler's other errors stay away, and all mistakes of one attribute are reported at once.
+//! Nothing here writes code. Parsing goes on after a mistake with the default in place of what was wrong: the expansion
+//! is then complete, the compiler's other errors stay away, and all mistakes of one attribute are reported at once.
 
 mod arguments;
 mod attribute;

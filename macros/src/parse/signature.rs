@@ -67,7 +67,8 @@ pub(crate) fn check_task(function: &Function, mistakes: &mut Mistakes) -> Rules 
         }
         for input in &function.sig.inputs {
             let (FnArg::Receiver(syn::Receiver { attrs, .. }) | FnArg::Typed(syn::PatType { attrs, .. })) = input;
-            if let Some(cfg) = attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
+            if let Some(cfg) = attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+            {
                 mistakes.at(
                     cfg,
                     "a task's arguments are written again where it is spawned, and cannot depend on `cfg`: put it on \
@@ -137,12 +138,14 @@ mod tests {
 
     #[test]
     fn good_functions_have_no_mistakes() {
-        for item in [quote!(fn main() {}), quote!(pub fn main() -> impl Termination {}), quote!(fn main() -> ! {})] {
+        for item in
+            [quote! { fn main() {} }, quote! { pub fn main() -> impl Termination {} }, quote! { fn main() -> ! {} }]
+        {
             assert_eq!(mistakes(Attribute::Main, &item), [""; 0]);
         }
         for item in [
-            quote!(pub unsafe fn f<'a, T>(&'a self, x: T) -> &'a T where T: Copy {}),
-            quote!(extern "Rust" fn f(#[allow(unused)] x: u8) {}),
+            quote! { pub unsafe fn f<'a, T>(&'a self, x: T) -> &'a T where T: Copy, {} },
+            quote! { extern "Rust" fn f(#[allow(unused)] x: u8) {} },
         ] {
             assert_eq!(mistakes(Attribute::Task, &item), [""; 0]);
         }
@@ -151,15 +154,14 @@ mod tests {
     #[test]
     fn each_wrong_kind_has_its_message() {
         for (item, start) in [
-            (quote!(async fn f() {}), "`#[fiber::task]` goes on ordinary functions"),
-            (quote!(const fn f() {}), "a `const fn` cannot wait"),
-            (quote!(extern "C" fn f() {}), "cancelling a fiber unwinds"),
-            (quote!(extern fn f() {}), "cancelling a fiber unwinds"),
-            (quote!(fn f();), "`f` has no body"),
-            (quote!(fn f(#[cfg(a)] x: u8) {}), "a task's arguments are written again"),
+            (quote! { async fn f() {} }, "`#[fiber::task]` goes on ordinary functions"),
+            (quote! { const fn f() {} }, "a `const fn` cannot wait"),
+            (quote! { extern "C" fn f() {} }, "cancelling a fiber unwinds"),
+            (quote! { extern fn f() {} }, "cancelling a fiber unwinds"),
+            (quote! { fn f(); }, "`f` has no body"),
+            (quote! { fn f(#[cfg(a)] x: u8) {} }, "a task's arguments are written again"),
             (
-                quote!(fn f(&self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8,
-                    m: u8, n: u8, o: u8, p: u8, q: u8) {}),
+                quote! { fn f(&self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8, n: u8, o: u8, p: u8, q: u8) {} },
                 "a task takes at most 16 arguments",
             ),
         ] {
@@ -167,24 +169,21 @@ mod tests {
             assert!(found.len() == 1 && found[0].starts_with(start), "{item}: {found:?}");
         }
         for (item, start) in [
-            (quote!(async fn main() {}), "`#[fiber::main]` goes on ordinary functions"),
-            (quote!(fn start() {}), "`#[fiber::main]` goes on `fn main`"),
-            (quote!(unsafe fn main() {}), "`fn main` cannot be `unsafe`"),
-            (quote!(fn main<T>() where T: Copy {}), "`fn main` cannot be generic"),
-            (quote!(fn main() where u8: Copy {}), "`fn main` cannot have a `where` clause"),
-            (quote!(fn main(&self) {}), "`fn main` is a free function"),
-            (quote!(fn main(a: u8, b: u8) {}), "`fn main` takes no arguments"),
+            (quote! { async fn main() {} }, "`#[fiber::main]` goes on ordinary functions"),
+            (quote! { fn start() {} }, "`#[fiber::main]` goes on `fn main`"),
+            (quote! { unsafe fn main() {} }, "`fn main` cannot be `unsafe`"),
+            (quote! { fn main<T>() where T: Copy, {} }, "`fn main` cannot be generic"),
+            (quote! { fn main() where u8: Copy, {} }, "`fn main` cannot have a `where` clause"),
+            (quote! { fn main(&self) {} }, "`fn main` is a free function"),
+            (quote! { fn main(a: u8, b: u8) {} }, "`fn main` takes no arguments"),
         ] {
             let found = mistakes(Attribute::Main, &item);
             assert!(found.len() == 1 && found[0].starts_with(start), "{item}: {found:?}");
         }
-        let found = mistakes(Attribute::Test, &quote!(#[core::prelude::v1::test] fn f(x: u8) {}));
+        let found = mistakes(Attribute::Test, &quote! { #[core::prelude::v1::test] fn f(x: u8) {} });
         assert_eq!(
             found,
-            [
-                "a test takes no arguments",
-                "`#[fiber::test]` makes the function a test already: remove this attribute"
-            ]
+            ["a test takes no arguments", "`#[fiber::test]` makes the function a test already: remove this attribute"]
         );
     }
 }

@@ -62,9 +62,8 @@ pub(crate) fn stack_size(argument: &Argument) -> Result<u64> {
         _ => None,
     };
     match bytes {
-        Some(bytes) if bytes < SMALLEST_STACK => Err(argument.error(format!(
-            "a stack of {bytes} bytes is too small: the smallest is 16 KiB, `stack_size = \"16k\"`"
-        ))),
+        Some(bytes) if bytes < SMALLEST_STACK => Err(argument
+            .error(format!("a stack of {bytes} bytes is too small: the smallest is 16 KiB, `stack_size = \"16k\"`"))),
         Some(bytes) => Ok(bytes),
         None => Err(wrong(argument, "takes a number of bytes, or a string with the unit `k`, `m` or `g`")),
     }
@@ -168,11 +167,7 @@ pub(crate) fn migrate(argument: &Argument) -> Result<Span> {
 
 /// A bare word, such as `associated`.
 pub(crate) fn flag(argument: &Argument) -> Result<Span> {
-    if argument.is_flag() {
-        Ok(argument.name.span())
-    } else {
-        Err(wrong(argument, "takes no value"))
-    }
+    if argument.is_flag() { Ok(argument.name.span()) } else { Err(wrong(argument, "takes no value")) }
 }
 
 fn choice<T: Copy>(argument: &Argument, choices: &[(&str, T)]) -> Result<T> {
@@ -218,7 +213,10 @@ fn number_and_unit(text: &str) -> (Option<u64>, &str) {
 
 /// For tests: the value of `argument = ...` by one of the functions above.
 #[cfg(test)]
-pub(super) fn value_of<T>(read: fn(&Argument) -> Result<T>, tokens: proc_macro2::TokenStream) -> std::result::Result<T, String> {
+pub(super) fn value_of<T>(
+    read: fn(&Argument) -> Result<T>,
+    tokens: proc_macro2::TokenStream,
+) -> std::result::Result<T, String> {
     let argument = Argument::parse(tokens).map_err(|error| error.to_string())?;
     read(&argument).map_err(|error| error.to_string())
 }
@@ -272,7 +270,8 @@ mod tests {
         assert_eq!(value_of(timeslice, quote!(timeslice = "1ms")), Ok(Timeslice::Millis(1)));
         assert_eq!(value_of(timeslice, quote!(timeslice = "500us")), Ok(Timeslice::Micros(500)));
         assert_eq!(value_of(timeslice, quote!(timeslice = "500µs")), Ok(Timeslice::Micros(500)));
-        for wrong in [quote!(timeslice = 1), quote!(timeslice = "1"), quote!(timeslice = "ms"), quote!(timeslice = "1m")]
+        for wrong in
+            [quote!(timeslice = 1), quote!(timeslice = "1"), quote!(timeslice = "ms"), quote!(timeslice = "1m")]
         {
             assert!(value_of(timeslice, wrong).unwrap_err().starts_with("`timeslice` takes a string"));
         }

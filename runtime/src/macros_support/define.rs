@@ -110,8 +110,8 @@ impl Vouched {
     /// # Safety
     ///
     /// Across every suspension point of the task's function and of everything it calls, the standard library and
-    /// dependencies included, no value that is not `Send`, no reference to a thread-local, and no address derived from one
-    /// (`errno` included) is live.
+    /// dependencies included, no value that is not `Send`, no reference to a thread-local, and no address derived from
+    /// one (`errno` included) is live.
     #[must_use]
     // It has to be called in an `unsafe` block with the user's span: there `forbid(unsafe_code)` sees it.
     pub const unsafe fn by_the_author() -> Self {

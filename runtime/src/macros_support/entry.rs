@@ -6,8 +6,8 @@ use crate::runtime::{Builder, Runtime, RuntimeError};
 
 /// `#[fiber::main]`: runs `body` as the first fiber of a new runtime, and ends the runtime in order.
 ///
-/// The result is reported on the fiber, because it need not be `Send` (`Result<(), Box<dyn Error>>`): only the exit code
-/// leaves it. A panic of `body` goes on in the caller, so that the process ends as after any panic in `main`.
+/// The result is reported on the fiber, because it need not be `Send` (`Result<(), Box<dyn Error>>`): only the exit
+/// code leaves it. A panic of `body` goes on in the caller, so that the process ends as after any panic in `main`.
 pub fn main<T, F>(builder: Builder, body: F) -> ExitCode
 where
     T: Termination,

@@ -34,7 +34,6 @@ use std::sync::atomic::fence;
 /// assert!(error.get_ref().is_some_and(|source| source.is::<fiber::Cancelled>()));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Cancelled;
 
 impl fmt::Display for Cancelled {

@@ -64,7 +64,7 @@ pub(crate) fn wait_until<T>(reason: Reason, mut ready: impl FnMut() -> Option<T>
 ///
 /// # Errors
 ///
-/// What the kernel reports; `ETIMEDOUT` once `timeout` has passed; the error of a cancellation or of a time limit around the
+/// What the kernel reports; `ETIME` once `timeout` has passed (`ETIMEDOUT` is what a connection itself can fail with); the error of a cancellation or of a time limit around the
 /// call (or an unwinding, see `cancel`). In every case the operation is over: what was in flight was cancelled and awaited.
 ///
 /// # Panics
@@ -112,7 +112,7 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
     }
     match cause {
         Some(cause) if matches!(-result, libc::ECANCELED | libc::EINTR) => Err(match cause {
-            Cause::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
+            Cause::TimedOut => io::Error::from_raw_os_error(libc::ETIME),
             Cause::Interrupted(interruption) => interruption.into_error(),
         }),
         _ => Err(io::Error::from_raw_os_error(-result)),

@@ -116,10 +116,7 @@ impl FromStr for Priority {
             "normal" => Ok(Priority::Normal),
             "low" => Ok(Priority::Low),
             "idle" => Ok(Priority::Idle),
-            _ => Err(ParseAttributeError {
-                given: text.into(),
-                expected: "\"high\", \"normal\", \"low\" or \"idle\"",
-            }),
+            _ => Err(ParseAttributeError { given: text.into(), expected: "\"high\", \"normal\", \"low\" or \"idle\"" }),
         }
     }
 }

@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Runs `f` with a scope into which it can spawn fibers that borrow, and returns when all of them have ended.
 ///
 /// As [`std::thread::scope`], on fibers and on threads: the caller is suspended, or blocked, until the last child has ended,
-/// whatever happens. If the caller is cancelled, or its time limit passes, the children are cancelled and then awaited.
+/// whatever happens. If the caller is cancelled, or its time limit passes, the children are cancelled and awaited, and then the
+/// caller unwinds.
 ///
 /// # Panics
 ///
@@ -66,13 +67,19 @@ where
     if outcome.as_ref().is_err_and(|payload| payload.is::<Raised>()) {
         scope.cancel();
     }
-    scope.children.wait();
+    let cut_short = scope.children.wait();
     match outcome {
         Err(payload) => resume_unwind(payload),
-        Ok(value) => match scope.children.take_panic() {
-            Some(payload) => resume_unwind(payload),
-            None => value,
-        },
+        Ok(value) => {
+            if let Some(payload) = scope.children.take_panic() {
+                resume_unwind(payload);
+            }
+            if cut_short && let Some(current) = Current::get() {
+                // The children did not do what they were to do, so the caller must not go on as if they had.
+                current.interruption_point();
+            }
+            value
+        }
     }
 }
 
@@ -117,8 +124,9 @@ impl Children {
         self.running.load(Acquire) == 0
     }
 
-    /// Waits for every child, come what may: they borrow from frames below.
-    fn wait(&self) {
+    /// Waits for every child, come what may: they borrow from frames below. Whether the caller was to end its wait before, so
+    /// that the children were cancelled.
+    fn wait(&self) -> bool {
         let mut cancelled = false;
         while !self.all_ended() {
             let gave_up = |children: &Children| {
@@ -131,6 +139,7 @@ impl Children {
                 self.cancel();
             }
         }
+        cancelled
     }
 
     fn cancel(&self) {

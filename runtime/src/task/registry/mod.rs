@@ -9,13 +9,13 @@
 //!
 //! The order in which they are submitted differs between builds, so the list is sorted by path.
 //!
-//! Paths need not be unique: inner functions of two functions, associated functions of two types in one module, and
-//! two linked versions of one package rightly share them, and their places tell them apart. A name that was *chosen*, by
+//! Paths need not be unique: inner functions of two functions, associated functions of two types in one module, and two
+//! linked versions of one package rightly share them, and their places tell them apart. A name that was *chosen*, by
 //! `#[fiber::task(name = "...")]`, is a promise that it names one task: if another task of the same module and package
 //! version has that name too, starting a runtime fails with an error that names both places.
 //!
-//! This module owns the descriptors and their counters; spawning counts in them, start-up checks them and the dump reads
-//! them. It calls nothing but the [`Builder`](crate::Builder) that a task's fibers are spawned with.
+//! This module owns the descriptors and their counters; spawning counts in them, start-up checks them and the dump
+//! reads them. It calls nothing but the [`Builder`](crate::Builder) that a task's fibers are spawned with.
 //!
 //! # Examples
 //!
@@ -42,8 +42,8 @@ use std::sync::OnceLock;
 pub(crate) use task::Definition;
 pub use task::{Attributes, Place, Task};
 
-/// What an expanded attribute submits. A type of its own, because a submitted value is a constant and a [`Task`] has to be
-/// a static.
+/// What an expanded attribute submits. A type of its own, because a submitted value is a constant and a [`Task`] has to
+/// be a static.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Registration(&'static Task);

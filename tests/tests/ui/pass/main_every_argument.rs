@@ -7,6 +7,6 @@
     driver = "auto",
     blocking_threads = 2,
     name = "every argument",
-    crate = "fiber",
+    crate = "fiber"
 )]
 fn main() {}

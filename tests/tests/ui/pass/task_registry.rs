@@ -55,8 +55,7 @@ fn main() {
     plain::spawn("text").join().unwrap();
     assert_eq!(plain::TASK.done(), 2);
 
-    let here: Vec<_> =
-        registry::tasks().iter().filter(|task| task.module().starts_with(module_path!())).collect();
+    let here: Vec<_> = registry::tasks().iter().filter(|task| task.module().starts_with(module_path!())).collect();
     assert_eq!(here.len(), 3, "a generic function is one task: {here:?}");
     assert!(here.is_sorted_by_key(|task| task.path()));
     assert!(std::ptr::eq(registry::find("the worker").unwrap(), task));

@@ -10,7 +10,14 @@ use std::io::Read;
 fn plain() {}
 
 #[fiber::task]
-fn patterns((a, b): (u8, u8), [first, ..]: [u32; 3], mut text: String, _: char, &n: &u8, (whole @ Some(_) | whole @ None): Option<u8>) -> usize {
+fn patterns(
+    (a, b): (u8, u8),
+    [first, ..]: [u32; 3],
+    mut text: String,
+    _: char,
+    &n: &u8,
+    (whole @ Some(_) | whole @ None): Option<u8>,
+) -> usize {
     text.push('!');
     text.len() + usize::from(a + b) + first as usize + usize::from(n) + usize::from(whole.unwrap_or(0))
 }
@@ -106,7 +113,24 @@ unsafe fn read_it(pointer: &u8) -> u8 {
 }
 
 #[fiber::task]
-extern "Rust" fn many(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8, n: u8, o: u8, p: u8) -> u32 {
+extern "Rust" fn many(
+    a: u8,
+    b: u8,
+    c: u8,
+    d: u8,
+    e: u8,
+    f: u8,
+    g: u8,
+    h: u8,
+    i: u8,
+    j: u8,
+    k: u8,
+    l: u8,
+    m: u8,
+    n: u8,
+    o: u8,
+    p: u8,
+) -> u32 {
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p].into_iter().map(u32::from).sum()
 }
 
