@@ -174,13 +174,13 @@ fn main() {
     let servers = [on_fibers(&runtime), on_epoll()];
     let names = ["on fibers", "limit: a bare epoll loop"];
     machine::stay_on(&[client_side]);
-    for connections in [1, 64] {
+    for (connections, requests) in [(1, 5000), (64, 30_000)] {
         let title = format!("TCP echo, connections: {connections}");
         if !run.selects(&title) {
             continue;
         }
-        let load = Load { requests: run.pick(60_000, 640), connections };
-        let rounds = run.alternate(9, servers.len(), |server| {
+        let load = Load { requests: run.pick(requests, 640), connections };
+        let rounds = run.alternate(7, servers.len(), |server| {
             let Server { address, clock } = servers[server];
             let before = machine::read(clock);
             let each = load.put_on(address);
@@ -190,6 +190,11 @@ fn main() {
             rounds.iter().map(|rounds| rounds.iter().map(pick).collect()).collect()
         };
         common::show(&format!("{title}, time"), "ns a request", &names, &column(|round| round.0));
-        common::show(&format!("{title}, processor time of the server"), "ns a request", &names, &column(|round| round.1));
+        common::show(
+            &format!("{title}, processor time of the server"),
+            "ns a request",
+            &names,
+            &column(|round| round.1),
+        );
     }
 }

@@ -62,21 +62,36 @@ fn main() {
     let fibers = 64;
     machine::on_one(|| {
         let runtime = common::runtime(1);
-        run.compare("mutex, one fiber", "ns", 9, &mut [
-            ("fiber::sync::Mutex", &mut || runtime.run(|| alone(times))),
-            ("std::sync::Mutex, on a thread", &mut || alone_std(times)),
-        ]);
-        run.compare("mutex, 64 fibers, one worker", "ns", 9, &mut [
-            ("fiber::sync::Mutex", &mut || runtime.run(|| among_fibers(fibers, times / fibers, false))),
-            ("fiber::sync::Mutex, yielding under the lock", &mut || {
-                runtime.run(|| among_fibers(fibers, times / fibers / 10, true))
-            }),
-            ("std::sync::Mutex, 64 threads, one processor", &mut || among_threads(fibers, times / fibers)),
-        ]);
+        run.compare(
+            "mutex, one fiber",
+            "ns",
+            9,
+            &mut [
+                ("fiber::sync::Mutex", &mut || runtime.run(|| alone(times))),
+                ("std::sync::Mutex, on a thread", &mut || alone_std(times)),
+            ],
+        );
+        run.compare(
+            "mutex, 64 fibers, one worker",
+            "ns",
+            9,
+            &mut [
+                ("fiber::sync::Mutex", &mut || runtime.run(|| among_fibers(fibers, times / fibers, false))),
+                ("fiber::sync::Mutex, yielding under the lock", &mut || {
+                    runtime.run(|| among_fibers(fibers, times / fibers / 10, true))
+                }),
+                ("std::sync::Mutex, 64 threads, one processor", &mut || among_threads(fibers, times / fibers)),
+            ],
+        );
     });
     let runtime = common::runtime(2);
-    run.compare("mutex, 64 fibers, two workers", "ns", 9, &mut [
-        ("fiber::sync::Mutex", &mut || runtime.run(|| among_fibers(fibers, times / fibers, false))),
-        ("std::sync::Mutex, 2 threads", &mut || among_threads(2, times / 2)),
-    ]);
+    run.compare(
+        "mutex, 64 fibers, two workers",
+        "ns",
+        9,
+        &mut [
+            ("fiber::sync::Mutex", &mut || runtime.run(|| among_fibers(fibers, times / fibers, false))),
+            ("std::sync::Mutex, 2 threads", &mut || among_threads(2, times / 2)),
+        ],
+    );
 }

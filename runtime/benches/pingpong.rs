@@ -142,24 +142,34 @@ fn main() {
     let times = run.pick(300_000, 1000);
     machine::on_one(|| {
         let runtime = common::runtime(1);
-        run.compare("ping-pong, one worker", "ns a round trip", 11, &mut [
-            ("fiber::sync::mpsc::channel", &mut || runtime.run(|| over_channels(Peer::SameWorker, times))),
-            ("fiber::sync::mpsc::sync_channel(1)", &mut || {
-                runtime.run(|| over_bounded_channels(Peer::SameWorker, times))
-            }),
-            ("fiber::park, unpark", &mut || runtime.run(|| by_parking(Peer::SameWorker, times))),
-            ("std::sync::mpsc, two threads, one processor", &mut || over_std_channels(times / 10)),
-            ("limit: minimal run loop, a cell each way", &mut || bare(times)),
-        ]);
+        run.compare(
+            "ping-pong, one worker",
+            "ns a round trip",
+            11,
+            &mut [
+                ("fiber::sync::mpsc::channel", &mut || runtime.run(|| over_channels(Peer::SameWorker, times))),
+                ("fiber::sync::mpsc::sync_channel(1)", &mut || {
+                    runtime.run(|| over_bounded_channels(Peer::SameWorker, times))
+                }),
+                ("fiber::park, unpark", &mut || runtime.run(|| by_parking(Peer::SameWorker, times))),
+                ("std::sync::mpsc, two threads, one processor", &mut || over_std_channels(times / 10)),
+                ("limit: minimal run loop, a cell each way", &mut || bare(times)),
+            ],
+        );
     });
     let runtime = common::runtime(2);
     let times = times / 10;
-    run.compare("ping-pong, two workers", "ns a round trip", 11, &mut [
-        ("fiber::sync::mpsc::channel", &mut || runtime.run(|| over_channels(Peer::OtherWorker, times))),
-        ("fiber::sync::mpsc::sync_channel(1)", &mut || {
-            runtime.run(|| over_bounded_channels(Peer::OtherWorker, times))
-        }),
-        ("fiber::park, unpark", &mut || runtime.run(|| by_parking(Peer::OtherWorker, times))),
-        ("std::sync::mpsc, two threads", &mut || over_std_channels(times)),
-    ]);
+    run.compare(
+        "ping-pong, two workers",
+        "ns a round trip",
+        11,
+        &mut [
+            ("fiber::sync::mpsc::channel", &mut || runtime.run(|| over_channels(Peer::OtherWorker, times))),
+            ("fiber::sync::mpsc::sync_channel(1)", &mut || {
+                runtime.run(|| over_bounded_channels(Peer::OtherWorker, times))
+            }),
+            ("fiber::park, unpark", &mut || runtime.run(|| by_parking(Peer::OtherWorker, times))),
+            ("std::sync::mpsc, two threads", &mut || over_std_channels(times)),
+        ],
+    );
 }

@@ -64,17 +64,27 @@ fn main() {
     let mut compare = |workers: usize| {
         let runtime = common::runtime(workers);
         for batch in [1, 1000] {
-            run.compare(&format!("spawn and join, workers: {workers}, batches of {batch}"), "ns", 15, &mut [
-                ("fiber::spawn", &mut || runtime.run(|| stealable(workers, batch, spawns / batch))),
-                ("fiber::spawn_local", &mut || runtime.run(|| local(workers, batch, spawns / batch))),
-                ("limit: create, run, drop on a reused stack", &mut || bare(&mut stacks, spawns)),
-            ]);
+            run.compare(
+                &format!("spawn and join, workers: {workers}, batches of {batch}"),
+                "ns",
+                15,
+                &mut [
+                    ("fiber::spawn", &mut || runtime.run(|| stealable(workers, batch, spawns / batch))),
+                    ("fiber::spawn_local", &mut || runtime.run(|| local(workers, batch, spawns / batch))),
+                    ("limit: create, run, drop on a reused stack", &mut || bare(&mut stacks, spawns)),
+                ],
+            );
         }
     };
     machine::on_one(|| compare(1));
     compare(2);
     let threads = run.pick(1000, 10);
-    run.compare("spawn and join, threads", "ns", 5, &mut [("std::thread::spawn", &mut || {
-        time_each(threads, || (0..threads).for_each(|_| std::thread::spawn(|| ()).join().unwrap()))
-    })]);
+    run.compare(
+        "spawn and join, threads",
+        "ns",
+        5,
+        &mut [("std::thread::spawn", &mut || {
+            time_each(threads, || (0..threads).for_each(|_| std::thread::spawn(|| ()).join().unwrap()))
+        })],
+    );
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Run, machine, busy_each};
+use common::{Run, busy_each, machine};
 use fiber::internals::Stacks;
 use std::hint::black_box;
 use std::ptr;
@@ -44,11 +44,16 @@ fn main() {
         let takes = run.pick(1_000_000, 4096);
         let mut stacks = Stacks::new();
         let mut more = Stacks::new();
-        run.compare("take and give", "ns", 11, &mut [
-            ("one after the other: the magazine", &mut || take_and_give(&mut stacks, 1, takes)),
-            ("1024 at once: through the depot", &mut || take_and_give(&mut more, 1024, takes / 1024)),
-            ("the first 1024 of a pool: mapped, guarded", &mut || take_and_give(&mut Stacks::new(), 1024, 1)),
-            ("mmap, mprotect, munmap", &mut || map_and_unmap(run.pick(10_000, 100))),
-        ]);
+        run.compare(
+            "take and give",
+            "ns",
+            11,
+            &mut [
+                ("one after the other: the magazine", &mut || take_and_give(&mut stacks, 1, takes)),
+                ("1024 at once: through the depot", &mut || take_and_give(&mut more, 1024, takes / 1024)),
+                ("the first 1024 of a pool: mapped, guarded", &mut || take_and_give(&mut Stacks::new(), 1024, 1)),
+                ("mmap, mprotect, munmap", &mut || map_and_unmap(run.pick(10_000, 100))),
+            ],
+        );
     });
 }

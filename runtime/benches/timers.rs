@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Run, machine, median, quantile, time_each};
+use common::{Run, busy_each, machine, median, quantile};
 use fiber::time::{sleep, sleep_until, timeout};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -36,7 +36,7 @@ fn limits(others: usize, times: usize) -> f64 {
         fiber::yield_now();
     }
     let mut sum = 0;
-    let each = time_each(times, || {
+    let each = busy_each(times, || {
         for number in 0..times {
             // Within the limits of usual programs, not all in the same slot of the wheel.
             sum += timeout(Duration::from_micros(1000 + number as u64 % 1_000_000), || number).unwrap();
@@ -57,18 +57,21 @@ fn random(state: &mut u64) -> u64 {
 }
 
 /// Fibers that each sleep until a moment of their own in `window`: lateness at the median and at 99 %, in microseconds, and the
-/// processor time of all of it in seconds.
-fn many(fibers: usize, window: Duration) -> [f64; 3] {
+/// processor time in seconds, first until all are asleep, then until all have ended.
+fn many(fibers: usize, window: Duration) -> [f64; 4] {
     let late = Rc::new(RefCell::new(Vec::with_capacity(fibers)));
+    let asleep = Rc::new(Cell::new(0));
     let mut seed = 0x9e37_79b9_7f4a_7c15;
-    let before = machine::read(machine::PROCESS_CLOCK);
-    // All have started when the first is due.
-    let begin = Instant::now() + Duration::from_micros(2) * fibers as u32 + Duration::from_millis(1);
+    let clock = || machine::read(machine::PROCESS_CLOCK) as f64 / 1e9;
+    let first = clock();
+    // Far enough ahead for all to have started, on stacks that are touched for the first time, when the first is due.
+    let begin = Instant::now() + Duration::from_micros(10) * fibers as u32 + Duration::from_millis(1);
     let sleepers: Vec<_> = (0..fibers)
         .map(|_| {
             let due = begin + Duration::from_nanos(random(&mut seed) % window.as_nanos() as u64);
-            let late = late.clone();
+            let (late, asleep) = (late.clone(), asleep.clone());
             fiber::spawn_local(move || {
+                asleep.set(asleep.get() + 1);
                 sleep_until(due);
                 let woke = Instant::now();
                 assert!(woke >= due, "woke early");
@@ -76,11 +79,15 @@ fn many(fibers: usize, window: Duration) -> [f64; 3] {
             })
         })
         .collect();
+    while asleep.get() < fibers {
+        fiber::yield_now();
+    }
+    let second = clock();
     sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
-    let used = (machine::read(machine::PROCESS_CLOCK) - before) as f64 / 1e9;
+    let third = clock();
     let late = late.take();
     assert_eq!(late.len(), fibers);
-    [quantile(late.clone(), 0.5), quantile(late, 0.99), used]
+    [quantile(late.clone(), 0.5), quantile(late, 0.99), second - first, third - second]
 }
 
 fn main() {
@@ -88,27 +95,44 @@ fn main() {
     let times = run.pick(300_000, 1000);
     machine::on_one(|| {
         let runtime = common::runtime(1);
-        run.compare("sleep of zero", "ns", 9, &mut [
-            ("fiber::time::sleep", &mut || {
-                runtime.run(|| time_each(times, || (0..times).for_each(|_| sleep(Duration::ZERO))))
-            }),
-            ("fiber::yield_now", &mut || {
-                runtime.run(|| time_each(times, || (0..times).for_each(|_| fiber::yield_now())))
-            }),
-        ]);
+        run.compare(
+            "sleep of zero",
+            "ns",
+            9,
+            &mut [
+                ("fiber::time::sleep", &mut || {
+                    runtime.run(|| busy_each(times, || (0..times).for_each(|_| sleep(Duration::ZERO))))
+                }),
+                ("fiber::yield_now", &mut || {
+                    runtime.run(|| busy_each(times, || (0..times).for_each(|_| fiber::yield_now())))
+                }),
+            ],
+        );
         for micros in [10, 100, 1000] {
             let length = Duration::from_micros(micros);
             let times = run.pick(100_000 / micros as usize, 5);
-            run.compare(&format!("sleep of {micros} us, how late at the median"), "ns", 5, &mut [
-                ("fiber::time::sleep", &mut || runtime.run(|| lateness(length, times, sleep))),
-                ("std::thread::sleep", &mut || lateness(length, times, std::thread::sleep)),
-            ]);
+            run.compare(
+                &format!("sleep of {micros} us, how late at the median"),
+                "ns",
+                5,
+                &mut [
+                    ("fiber::time::sleep", &mut || runtime.run(|| lateness(length, times, sleep))),
+                    ("std::thread::sleep", &mut || lateness(length, times, std::thread::sleep)),
+                ],
+            );
         }
         let others = run.pick(100_000, 100);
-        run.compare("timeout set and taken back around a no-op", "ns", 5, &mut [
-            (&*format!("fiber::time::timeout, {others} others asleep"), &mut || runtime.run(|| limits(others, times))),
-            ("fiber::time::timeout, no others", &mut || runtime.run(|| limits(0, times))),
-        ]);
+        run.compare(
+            "timeout set and taken back around a no-op",
+            "ns",
+            5,
+            &mut [
+                (&*format!("fiber::time::timeout, {others} others asleep"), &mut || {
+                    runtime.run(|| limits(others, times))
+                }),
+                ("fiber::time::timeout, no others", &mut || runtime.run(|| limits(0, times))),
+            ],
+        );
     });
     let title = "many timers";
     if !run.selects(title) {
@@ -116,12 +140,15 @@ fn main() {
     }
     let (fibers, window) = run.pick((100_000, Duration::from_secs(1)), (1000, Duration::from_millis(20)));
     println!("\n{title}: {fibers} fibers, each asleep until a random moment within {window:?}, three rounds");
-    println!("  {:>15} {:>12} {:>17}", "p50 late [us]", "p99 [us]", "processor [s]");
+    println!(
+        "  {:>13} {:>13} {:>23} {:>23}",
+        "p50 late [us]", "p99 late [us]", "processor, starting [s]", "processor, then [s]"
+    );
     machine::on_one(|| {
         let runtime = common::runtime(1);
         for _ in 0..run.pick(3, 1) {
-            let [p50, p99, used] = runtime.run(|| many(fibers, window));
-            println!("  {p50:>15.1} {p99:>12.1} {used:>17.3}");
+            let [p50, p99, starting, then] = runtime.run(|| many(fibers, window));
+            println!("  {p50:>13.1} {p99:>13.1} {starting:>23.3} {then:>23.3}");
         }
     });
 }

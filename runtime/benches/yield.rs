@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Run, bare, machine, busy_each};
+use common::{Run, bare, busy_each, machine};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -49,17 +49,22 @@ fn main() {
             let times = (run.pick(4_000_000, 10_000) / fibers).max(1);
             // Mapping as many stacks takes longer than switching between them: the limits keep theirs.
             let mut switch = bare::Switch::new(fibers);
-            run.compare(&format!("yield, fibers: {fibers}"), "ns", 9, &mut [
-                ("fiber::yield_now", &mut || runtime.run(|| yield_among(fibers, times))),
-                ("limit: bare switch, inlined", &mut || busy_each(fibers * times, || switch.run(times))),
-                ("limit: minimal run loop, out of line", &mut || {
-                    let mut bare = bare::Loop::new(fibers, move |_| (0..times).for_each(|_| bare::yield_now()));
-                    let mut resumed = 0;
-                    let each = busy_each(fibers * times, || resumed = bare.run());
-                    assert_eq!(resumed, fibers * (times + 1));
-                    each
-                }),
-            ]);
+            run.compare(
+                &format!("yield, fibers: {fibers}"),
+                "ns",
+                9,
+                &mut [
+                    ("fiber::yield_now", &mut || runtime.run(|| yield_among(fibers, times))),
+                    ("limit: bare switch, inlined", &mut || busy_each(fibers * times, || switch.run(times))),
+                    ("limit: minimal run loop, out of line", &mut || {
+                        let mut bare = bare::Loop::new(fibers, move |_| (0..times).for_each(|_| bare::yield_now()));
+                        let mut resumed = 0;
+                        let each = busy_each(fibers * times, || resumed = bare.run());
+                        assert_eq!(resumed, fibers * (times + 1));
+                        each
+                    }),
+                ],
+            );
         }
     });
 }

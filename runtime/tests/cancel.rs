@@ -569,37 +569,6 @@ fn a_time_limit_that_passes_during_the_unwinding_of_a_sibling_is_not_lost() {
 }
 
 #[test]
-fn a_fiber_can_be_cancelled_while_a_sibling_waits_in_its_unwinding() {
-    runtime(1).run(|| {
-        let released = fiber::spawn_local(fiber::park);
-        let release = released.fiber();
-        let unwinding = fiber::spawn_local(move || {
-            let released = std::cell::Cell::new(Some(released));
-            let _slow = OnDrop(|| drop(released.take().unwrap().join()));
-            panic!("and its destructor waits for a sibling");
-        });
-        until_waiting(&here(), &unwinding.fiber(), Reason::Join);
-        // The thread is in the middle of a panic, this fiber and its sibling are not.
-        release.cancel();
-        assert!(unwinding.join().unwrap_err().is_panic());
-    });
-}
-
-#[test]
-fn a_time_limit_holds_while_a_sibling_waits_in_its_unwinding() {
-    runtime(1).run(|| {
-        let unwinding = fiber::spawn_local(move || {
-            let _slow = OnDrop(fiber::park);
-            panic!("and its destructor waits");
-        });
-        until_waiting(&here(), &unwinding.fiber(), Reason::Park);
-        assert_eq!(timeout(Duration::from_millis(1), || sleep(Duration::from_secs(3))), Err(Elapsed));
-        unwinding.fiber().unpark();
-        assert!(unwinding.join().unwrap_err().is_panic());
-    });
-}
-
-#[test]
 fn a_time_limit_does_not_swallow_a_cancellation() {
     runtime(1).run(|| {
         let fiber = fiber::spawn(|| {

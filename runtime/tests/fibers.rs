@@ -86,7 +86,10 @@ fn timeouts_nest_and_unwind() {
         });
         assert_eq!(outcome, Err(Elapsed));
         assert_eq!(dropped.load(SeqCst), 2);
-        assert_eq!(timeout(Duration::from_secs(60), || timeout(Duration::from_millis(1), fiber::park)), Ok(Err(Elapsed)));
+        assert_eq!(
+            timeout(Duration::from_secs(60), || timeout(Duration::from_millis(1), fiber::park)),
+            Ok(Err(Elapsed))
+        );
         // The fiber is as good as new.
         sleep(Duration::from_millis(1));
     });

@@ -19,12 +19,8 @@ impl Peer {
     /// If it does not start.
     pub fn start(program: &str, mode: &str, address: SocketAddr, arguments: &str) -> Self {
         let mut command = Command::new(program);
-        command
-            .args([mode, "--addr", &address.to_string()])
-            .args(arguments.split_whitespace());
-        Peer {
-            process: Process::start(&format!("the peer ({mode} {arguments})"), &mut command),
-        }
+        command.args([mode, "--addr", &address.to_string()]).args(arguments.split_whitespace());
+        Peer { process: Process::start(&format!("the peer ({mode} {arguments})"), &mut command) }
     }
 
     /// Waits until it says that `event` is reached, and returns the number that belongs to it.
@@ -37,9 +33,7 @@ impl Peer {
         let said: Value = serde_json::from_str(&line).unwrap_or_default();
         match said["number"].as_u64() {
             Some(number) if said["event"] == event => number,
-            _ => self
-                .process
-                .give_up(&format!("the event {event:?}, but it said {line}")),
+            _ => self.process.give_up(&format!("the event {event:?}, but it said {line}")),
         }
     }
 
@@ -55,12 +49,8 @@ impl Peer {
     /// If it gives no report, or the limit passes.
     pub fn outcome(self) -> (Value, Outcome) {
         let outcome = self.process.finish();
-        let report = outcome
-            .lines
-            .last()
-            .and_then(|line| serde_json::from_str(line).ok());
-        let report: Value =
-            report.unwrap_or_else(|| panic!("the peer gave no report: {outcome:?}"));
+        let report = outcome.lines.last().and_then(|line| serde_json::from_str(line).ok());
+        let report: Value = report.unwrap_or_else(|| panic!("the peer gave no report: {outcome:?}"));
         (report, outcome)
     }
 
@@ -71,16 +61,8 @@ impl Peer {
     /// If something was not as it must be with an echo server.
     pub fn succeed(self) -> Value {
         let (report, outcome) = self.outcome();
-        assert!(
-            outcome.status.success(),
-            "{}: {report:#}\n{}",
-            outcome.status,
-            outcome.complaints
-        );
-        assert_eq!(
-            report["failed"], 0,
-            "a peer that succeeds reports no failure"
-        );
+        assert!(outcome.status.success(), "{}: {report:#}\n{}", outcome.status, outcome.complaints);
+        assert_eq!(report["failed"], 0, "a peer that succeeds reports no failure");
         report
     }
 }

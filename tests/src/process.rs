@@ -32,21 +32,12 @@ impl Process {
     ///
     /// If it does not start.
     pub fn start(name: &str, command: &mut Command) -> Self {
-        let command = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (told, lines) = channel();
         std::thread::spawn(move || {
-            for line in stdout
-                .map(BufReader::new)
-                .into_iter()
-                .flat_map(BufRead::lines)
-            {
+            for line in stdout.map(BufReader::new).into_iter().flat_map(BufRead::lines) {
                 let Ok(line) = line else { break };
                 if told.send(line).is_err() {
                     break;
@@ -61,12 +52,7 @@ impl Process {
             }
             let _ = complained.send(String::from_utf8_lossy(&text).into_owned());
         });
-        Process {
-            name: name.to_owned(),
-            child,
-            lines,
-            complaints,
-        }
+        Process { name: name.to_owned(), child, lines, complaints }
     }
 
     /// Its process id.
@@ -83,9 +69,7 @@ impl Process {
         match self.lines.recv_timeout(LIMIT) {
             Ok(line) => line,
             Err(RecvTimeoutError::Disconnected) => self.give_up(&format!("{what}, but it ended")),
-            Err(RecvTimeoutError::Timeout) => {
-                self.give_up(&format!("{what} for {} s", LIMIT.as_secs()))
-            }
+            Err(RecvTimeoutError::Timeout) => self.give_up(&format!("{what} for {} s", LIMIT.as_secs())),
         }
     }
 
@@ -95,11 +79,7 @@ impl Process {
     ///
     /// If it does not take it.
     pub fn say(&mut self, text: &[u8]) {
-        let said = self
-            .child
-            .stdin
-            .as_mut()
-            .map(|stdin| stdin.write_all(text).and_then(|()| stdin.flush()));
+        let said = self.child.stdin.as_mut().map(|stdin| stdin.write_all(text).and_then(|()| stdin.flush()));
         if !matches!(said, Some(Ok(()))) {
             self.give_up(&format!("it to take its input ({said:?})"));
         }
@@ -126,16 +106,12 @@ impl Process {
         let mut lines = Vec::new();
         // The pipe ends with the process, so this waits for both.
         loop {
-            match self
-                .lines
-                .recv_timeout(LIMIT.saturating_sub(start.elapsed()))
-            {
+            match self.lines.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => self.give_up(&format!(
-                    "its end for {} s (it said {lines:?})",
-                    LIMIT.as_secs()
-                )),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.give_up(&format!("its end for {} s (it said {lines:?})", LIMIT.as_secs()))
+                }
             }
         }
         let status = loop {
@@ -145,11 +121,7 @@ impl Process {
                 other => self.give_up(&format!("its end after it closed its output ({other:?})")),
             }
         };
-        Outcome {
-            status,
-            lines,
-            complaints: self.complaints(),
-        }
+        Outcome { status, lines, complaints: self.complaints() }
     }
 
     /// Kills it at once (`SIGKILL`), and waits until it is gone. Returns its standard error.
@@ -162,19 +134,14 @@ impl Process {
     /// Its standard error, once it has ended.
     fn complaints(&mut self) -> String {
         // The pipe stays open if the process left children behind: then its words are not worth a long wait.
-        self.complaints
-            .recv_timeout(Duration::from_secs(5))
-            .unwrap_or_default()
+        self.complaints.recv_timeout(Duration::from_secs(5)).unwrap_or_default()
     }
 
     /// Panics with everything that is known about the process.
     pub fn give_up(&mut self, awaited: &str) -> ! {
         let status = self.child.try_wait();
         let complaints = self.kill();
-        panic!(
-            "waited for {}: {awaited}; status {status:?}, standard error:\n{complaints}",
-            self.name
-        );
+        panic!("waited for {}: {awaited}; status {status:?}, standard error:\n{complaints}", self.name);
     }
 }
 

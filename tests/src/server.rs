@@ -21,14 +21,10 @@ impl Server {
     /// If it does not come to listen.
     pub fn start(program: &str, address: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
-        command
-            .args(["--addr", address])
-            .envs(environment.iter().copied());
+        command.args(["--addr", address]).envs(environment.iter().copied());
         let mut process = Process::start("the echo server", &mut command);
         let line = process.line("the line that says where it listens");
-        let address = line
-            .strip_prefix("listening on ")
-            .and_then(|address| address.parse().ok());
+        let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("the echo server said {line:?} first"));
         Server { process, address }
     }
@@ -47,9 +43,7 @@ impl Server {
         let usage = Usage::of(self.process.id());
         match usage {
             Ok(usage) if self.process.is_running() => usage,
-            other => self
-                .process
-                .give_up(&format!("its usage, but got {other:?}")),
+            other => self.process.give_up(&format!("its usage, but got {other:?}")),
         }
     }
 
@@ -61,11 +55,7 @@ impl Server {
     pub fn usage_until(&mut self, what: &str, wanted: impl Fn(&Usage) -> bool) -> Usage {
         wait::until(what, || {
             let usage = self.usage();
-            if wanted(&usage) {
-                Ok(usage)
-            } else {
-                Err(format!("the server has {usage}"))
-            }
+            if wanted(&usage) { Ok(usage) } else { Err(format!("the server has {usage}")) }
         })
     }
 

@@ -16,11 +16,7 @@ pub fn skip(reason: &str) {
 /// If it is there but cannot be run.
 pub fn has(program: &str, argument: &str) -> bool {
     let mut probe = Command::new(program);
-    probe
-        .arg(argument)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    probe.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match probe.status() {
         Ok(_) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

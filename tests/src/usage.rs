@@ -24,17 +24,10 @@ impl Usage {
     pub fn of(id: u32) -> io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
         let field = |name: &str| {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
             // A process that has ended but was not waited for has no memory any more.
-            number.ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::NotFound,
-                    format!("process {id} has no {name}"),
-                )
-            })
+            number.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("process {id} has no {name}")))
         };
         Ok(Usage {
             descriptors: fs::read_dir(format!("/proc/{id}/fd"))?.count(),
@@ -46,14 +39,7 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage {
-            descriptors,
-            resident,
-            threads,
-        } = self;
-        write!(
-            f,
-            "{descriptors} descriptors, {resident} KiB resident, {threads} threads"
-        )
+        let Usage { descriptors, resident, threads } = self;
+        write!(f, "{descriptors} descriptors, {resident} KiB resident, {threads} threads")
     }
 }

@@ -32,13 +32,7 @@ fn python() {
         let outcome = Process::start("the Python client", &mut command).finish();
         assert!(outcome.status.success(), "{outcome:?}");
         let sizes = (0..50).map(|number| (37 * number * number) % 300_000);
-        assert_eq!(
-            outcome.lines,
-            [format!(
-                "verified {} bytes of 50 clients",
-                sizes.sum::<u64>()
-            )]
-        );
+        assert_eq!(outcome.lines, [format!("verified {} bytes of 50 clients", sizes.sum::<u64>())]);
     }
 }
 
@@ -47,10 +41,7 @@ fn curl() {
     if skip::has("curl", "--version") {
         let server = server();
         let url = format!("telnet://{}", server.address());
-        converse(
-            "curl",
-            Command::new("curl").args(["--silent", "--show-error", "--no-buffer", &url]),
-        );
+        converse("curl", Command::new("curl").args(["--silent", "--show-error", "--no-buffer", &url]));
     }
 }
 
@@ -58,10 +49,7 @@ fn curl() {
 fn netcat() {
     if skip::has("nc", "-h") {
         let server = server();
-        converse(
-            "nc",
-            Command::new("nc").args(["127.0.0.1", &server.address().port().to_string()]),
-        );
+        converse("nc", Command::new("nc").args(["127.0.0.1", &server.address().port().to_string()]));
     }
 }
 
@@ -70,12 +58,8 @@ fn netcat() {
 fn bash() {
     if skip::has("bash", "--version") {
         let server = server();
-        let each_line =
-            "while read -r line; do echo \"$line\" >&3; read -r answer <&3; echo \"$answer\"; done";
-        let script = format!(
-            "exec 3<>/dev/tcp/127.0.0.1/{}; {each_line}",
-            server.address().port()
-        );
+        let each_line = "while read -r line; do echo \"$line\" >&3; read -r answer <&3; echo \"$answer\"; done";
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; {each_line}", server.address().port());
         converse("bash", Command::new("bash").args(["-c", &script]));
     }
 }

@@ -16,28 +16,21 @@ const DESCRIPTORS_BESIDES: usize = 4;
 
 /// Resident KiB that the server may keep, once all clients are gone, beyond what it began with: pools and arenas
 /// that do not depend on how many connections there were.
-const RESIDENT_BESIDES: u64 = 24 * 1024;
+const RESIDENT_BESIDES: u64 = 16 * 1024;
 
 fn server() -> Server {
     Server::start(env!("CARGO_BIN_EXE_echo_server"), "127.0.0.1:0", &[])
 }
 
 fn peer(mode: &str, server: &Server, arguments: &str) -> Peer {
-    Peer::start(
-        env!("CARGO_BIN_EXE_peer"),
-        mode,
-        server.address(),
-        arguments,
-    )
+    Peer::start(env!("CARGO_BIN_EXE_peer"), mode, server.address(), arguments)
 }
 
 /// How many connections a test gets of those that it wants; the server and the peer have the same limits as this process.
 fn affordable(wanted: usize) -> usize {
     let allowed = limits::connections(wanted).expect("the limit of open files can be read");
     if allowed < wanted {
-        skip(&format!(
-            "{wanted} connections: the hard limit of open files allows {allowed}, which is what is tested"
-        ));
+        skip(&format!("{wanted} connections: the hard limit of open files allows {allowed}, which is what is tested"));
     }
     allowed
 }
@@ -45,20 +38,17 @@ fn affordable(wanted: usize) -> usize {
 /// Waits until all connections of the server are closed.
 fn descriptors_back(server: &mut Server, before: &Usage) -> Usage {
     let most = before.descriptors + DESCRIPTORS_BESIDES;
-    server.usage_until(
-        &format!("the server to close its connections, to {most} descriptors or fewer"),
-        |usage| usage.descriptors <= most,
-    )
+    server.usage_until(&format!("the server to close its connections, to {most} descriptors or fewer"), |usage| {
+        usage.descriptors <= most
+    })
 }
 
 /// Waits until the server has closed its connections and given back the memory that they needed.
 fn everything_back(server: &mut Server, before: &Usage) -> Usage {
     descriptors_back(server, before);
     let most = before.resident + RESIDENT_BESIDES;
-    server.usage_until(
-        &format!("the server to give memory back, to {most} KiB or less"),
-        |usage| usage.resident <= most,
-    )
+    server
+        .usage_until(&format!("the server to give memory back, to {most} KiB or less"), |usage| usage.resident <= most)
 }
 
 /// The server still does what it is there for.
@@ -83,26 +73,17 @@ fn ten_thousand_connections_at_once() {
     println!("at the start: {before}");
     let mut kept = Vec::new();
     for seed in 1..=2 {
-        let arguments = format!(
-            "--connections {connections} --bytes 4096 --seed {seed} --pause opened --pause acted"
-        );
+        let arguments = format!("--connections {connections} --bytes 4096 --seed {seed} --pause opened --pause acted");
         let mut peer = peer("flood", &server, &arguments);
         assert_eq!(peer.event("opened"), connections as u64);
         // Every connection has had its greeting echoed and none is closed: the server holds them all now.
         let opened = server.usage();
-        assert!(
-            opened.descriptors >= connections,
-            "{opened} for {connections} connections"
-        );
+        assert!(opened.descriptors >= connections, "{opened} for {connections} connections");
         peer.go_on();
         assert_eq!(peer.event("acted"), connections as u64);
         let acted = server.usage();
-        assert!(
-            acted.descriptors >= connections,
-            "{acted} for {connections} connections"
-        );
-        let each =
-            acted.resident.saturating_sub(before.resident) * 1024 / connections.max(1) as u64;
+        assert!(acted.descriptors >= connections, "{acted} for {connections} connections");
+        let each = acted.resident.saturating_sub(before.resident) * 1024 / connections.max(1) as u64;
         println!("all open: {opened}; all echoed: {acted}; {each} bytes resident for each");
         peer.go_on();
         let report = peer.succeed();
@@ -120,12 +101,7 @@ fn ten_thousand_connections_at_once() {
 fn megabytes_through_few_connections() {
     let mut server = server();
     let before = server.usage();
-    let report = peer(
-        "flood",
-        &server,
-        "--connections 8 --bytes 8000000 --chunk 65536",
-    )
-    .succeed();
+    let report = peer("flood", &server, "--connections 8 --bytes 8000000 --chunk 65536").succeed();
     all_came_back(&report, 8, 8_000_000);
     everything_back(&mut server, &before);
 }
@@ -165,12 +141,7 @@ fn stalled_clients_hold_up_nobody() {
     all_came_back(&report, 300, 20_000);
     stalled.go_on();
     let report = stalled.succeed();
-    for kind in [
-        "deaf_then_read",
-        "deaf_then_left",
-        "silent_then_spoke",
-        "silent_then_left",
-    ] {
+    for kind in ["deaf_then_read", "deaf_then_left", "silent_then_spoke", "silent_then_left"] {
         assert_eq!(report[kind], 100, "{kind}");
     }
     everything_back(&mut server, &before);
@@ -194,11 +165,7 @@ fn half_closed_clients_get_everything() {
     let mut server = server();
     let before = server.usage();
     let report = peer("half-close", &server, "--connections 300 --bytes 200000").succeed();
-    for kind in [
-        "half_closed_before_reading",
-        "half_closed_while_reading",
-        "half_closed_empty",
-    ] {
+    for kind in ["half_closed_before_reading", "half_closed_while_reading", "half_closed_empty"] {
         assert_eq!(report[kind], 100, "{kind}");
     }
     assert_eq!(report["bytes_sent"], report["bytes_verified"]);
@@ -211,12 +178,7 @@ fn every_kind_of_client_side_by_side() {
     let mut server = server();
     let before = server.usage();
     let mix = "flood=8,half-close=3,reset=4,stall=4";
-    let report = peer(
-        "mixed",
-        &server,
-        &format!("--connections 1900 --bytes 10000 --mix {mix}"),
-    )
-    .succeed();
+    let report = peer("mixed", &server, &format!("--connections 1900 --bytes 10000 --mix {mix}")).succeed();
     assert_eq!(report["echoed"], 800);
     everything_back(&mut server, &before);
     still_serves(&server);
@@ -227,12 +189,7 @@ fn every_kind_of_client_side_by_side() {
 fn clients_come_and_go() {
     let mut server = server();
     let before = server.usage();
-    let report = peer(
-        "flood",
-        &server,
-        "--connections 200 --bytes 500 --rounds 30",
-    )
-    .succeed();
+    let report = peer("flood", &server, "--connections 200 --bytes 500 --rounds 30").succeed();
     all_came_back(&report, 6000, 500);
     everything_back(&mut server, &before);
 }
@@ -244,11 +201,7 @@ fn clients_find_a_restarted_server() {
     let (program, own) = (env!("CARGO_BIN_EXE_echo_server"), std::process::id());
     let address = format!("127.0.0.1:{}", 20_000 + own % 10_000);
     let mut server = Server::start(program, &address, &[]);
-    let mut clients = peer(
-        "reconnect",
-        &server,
-        "--connections 100 --bytes 2000 --outages 3",
-    );
+    let mut clients = peer("reconnect", &server, "--connections 100 --bytes 2000 --outages 3");
     assert_eq!(clients.event("healthy"), 0);
     for outage in 0..3 {
         server.kill();

@@ -7,9 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 /// Starts a server of plain threads that treats each connection with `serve`, for the rest of the process.
-fn server(
-    serve: impl Fn(usize, TcpStream) -> io::Result<()> + Clone + Send + 'static,
-) -> SocketAddr {
+fn server(serve: impl Fn(usize, TcpStream) -> io::Result<()> + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -49,12 +47,7 @@ fn peer(mode: &str, address: SocketAddr, arguments: &str) -> Peer {
 #[track_caller]
 fn detects(words: &str, mode: &str, address: SocketAddr, arguments: &str) -> Value {
     let (report, outcome) = peer(mode, address, arguments).outcome();
-    assert_eq!(
-        outcome.status.code(),
-        Some(1),
-        "{report:#}\n{}",
-        outcome.complaints
-    );
+    assert_eq!(outcome.status.code(), Some(1), "{report:#}\n{}", outcome.complaints);
     let told = report["failures"].to_string();
     assert!(told.contains(words), "wanted {words:?} in {report:#}");
     report
@@ -81,19 +74,12 @@ fn passes_an_honest_server_in_every_mode() {
         assert_eq!(report[kind], 20, "{kind}");
     }
     let report = peer("stall", honest(), "--connections 16").succeed();
-    for kind in [
-        "deaf_then_read",
-        "deaf_then_left",
-        "silent_then_spoke",
-        "silent_then_left",
-    ] {
+    for kind in ["deaf_then_read", "deaf_then_left", "silent_then_spoke", "silent_then_left"] {
         assert_eq!(report[kind], 4, "{kind}");
     }
     let report = peer("mixed", honest(), "--connections 150 --bytes 20000").succeed();
     assert_eq!(report["echoed"], 40);
-    assert!(
-        report["reset_stuck"].as_u64() > Some(0) && report["silent_then_spoke"].as_u64() > Some(0)
-    );
+    assert!(report["reset_stuck"].as_u64() > Some(0) && report["silent_then_spoke"].as_u64() > Some(0));
 }
 
 #[test]
@@ -107,12 +93,7 @@ fn finds_a_changed_byte() {
         };
         echo(stream, change).map(drop)
     });
-    let report = detects(
-        "byte 5000 came back as",
-        "flood",
-        address,
-        "--connections 20 --bytes 20000",
-    );
+    let report = detects("byte 5000 came back as", "flood", address, "--connections 20 --bytes 20000");
     assert_eq!(report["failed"], 1, "the others are fine");
     assert_eq!(report["echoed"], 19);
 }
@@ -127,12 +108,7 @@ fn finds_a_lost_and_a_repeated_byte() {
         })
         .map(drop)
     });
-    detects(
-        "came back as",
-        "flood",
-        lost,
-        "--connections 3 --bytes 20000",
-    );
+    detects("came back as", "flood", lost, "--connections 3 --bytes 20000");
     let repeated = server(|_, stream| {
         echo(stream, |offset, piece| {
             if offset > 1000 {
@@ -141,12 +117,7 @@ fn finds_a_lost_and_a_repeated_byte() {
         })
         .map(drop)
     });
-    detects(
-        "came back as",
-        "flood",
-        repeated,
-        "--connections 3 --bytes 20000",
-    );
+    detects("came back as", "flood", repeated, "--connections 3 --bytes 20000");
 }
 
 #[test]
@@ -156,10 +127,9 @@ fn finds_bytes_of_another_connection() {
     thread::spawn(move || {
         loop {
             let (one, other) = (listener.accept().unwrap().0, listener.accept().unwrap().0);
-            for (mut from, mut to) in [
-                (one.try_clone().unwrap(), other.try_clone().unwrap()),
-                (other.try_clone().unwrap(), one),
-            ] {
+            for (mut from, mut to) in
+                [(one.try_clone().unwrap(), other.try_clone().unwrap()), (other.try_clone().unwrap(), one)]
+            {
                 thread::spawn(move || io::copy(&mut from, &mut to));
             }
         }
@@ -188,12 +158,7 @@ fn finds_an_early_end() {
         }
         Ok(())
     });
-    let report = detects(
-        "still owes",
-        "flood",
-        address,
-        "--connections 2 --bytes 500000",
-    );
+    let report = detects("still owes", "flood", address, "--connections 2 --bytes 500000");
     assert_eq!(report["failed"], 2);
 }
 
@@ -218,12 +183,7 @@ fn finds_a_server_that_hoards() {
         stream.read_to_end(&mut Vec::new())?;
         Ok(())
     });
-    detects(
-        "nobody reads its answers",
-        "stall",
-        address,
-        "--connections 1 --chunk 65536",
-    );
+    detects("nobody reads its answers", "stall", address, "--connections 1 --chunk 65536");
 }
 
 /// A server that does nothing is not waited for without end, and the peer says what it waited for.
@@ -238,11 +198,7 @@ fn gives_up_on_a_server_that_hangs() {
     });
     let (_, outcome) = peer("flood", no_end, "--connections 3 --limit 2").outcome();
     assert_eq!(outcome.status.code(), Some(2), "{}", outcome.complaints);
-    assert!(
-        outcome.complaints.contains("connections that end: 0 of 3"),
-        "{}",
-        outcome.complaints
-    );
+    assert!(outcome.complaints.contains("connections that end: 0 of 3"), "{}", outcome.complaints);
 
     let no_answer = server(|number, stream| {
         if number < 2 {
@@ -254,23 +210,11 @@ fn gives_up_on_a_server_that_hangs() {
     });
     let (_, outcome) = peer("flood", no_answer, "--connections 3 --limit 2").outcome();
     assert_eq!(outcome.status.code(), Some(2), "{}", outcome.complaints);
-    assert!(
-        outcome.complaints.contains("connections that open: 2 of 3"),
-        "{}",
-        outcome.complaints
-    );
+    assert!(outcome.complaints.contains("connections that open: 2 of 3"), "{}", outcome.complaints);
 }
 
 #[test]
 fn says_when_nobody_listens() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    detects(
-        "connecting: Connection refused",
-        "flood",
-        address,
-        "--connections 2",
-    );
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    detects("connecting: Connection refused", "flood", address, "--connections 2");
 }

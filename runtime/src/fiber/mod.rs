@@ -23,20 +23,21 @@ pub(crate) mod unwind;
 
 pub use reason::Reason;
 
+use crate::sys::stderr::say;
 use std::any::Any;
 use std::fmt;
 
 /// Says on standard error that a fiber panicked and that nobody will ask. The panic itself was reported by the hook when it
 /// happened; this adds who it was. Cancellation is no panic and is not reported.
-pub(crate) fn report_lost_panic(header: &record::Header, panic: Box<dyn Any + Send>) {
+pub(crate) fn report_lost_panic(header: &record::Header, panic: &(dyn Any + Send)) {
     if panic.is::<unwind::Raised>() {
         return;
     }
     let who = Named { id: header.id, name: header.identity.name(), task: header.identity.task };
     if let Some(unwind::NotStarted(why)) = panic.downcast_ref() {
-        eprintln!("{who} could not start, and nobody joined it: {why}");
+        say(format_args!("{who} could not start, and nobody joined it: {why}\n"));
     } else {
-        eprintln!("{who} panicked, and nobody joined it: {}", message(&*panic));
+        say(format_args!("{who} panicked, and nobody joined it: {}\n", message(panic)));
     }
 }
 

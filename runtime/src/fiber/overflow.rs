@@ -72,10 +72,7 @@ pub(crate) fn install() {
     PREVIOUS.get_or_init(|| {
         // The old ones are read before ours are in place, so that ours never run without them. (A fault of another thread in
         // between would find `PREVIOUS` unset and be handled as if nothing had been there, which ends the process as it should.)
-        let previous = Previous {
-            segv: current_action(libc::SIGSEGV),
-            bus: current_action(libc::SIGBUS),
-        };
+        let previous = Previous { segv: current_action(libc::SIGSEGV), bus: current_action(libc::SIGBUS) };
         put_in_front(libc::SIGSEGV, &previous.segv);
         put_in_front(libc::SIGBUS, &previous.bus);
         previous
@@ -101,13 +98,7 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     if code > 0
         && let Some(lookup) = LOOKUP.get()
     {
-        let mut report = Report {
-            id: 0,
-            name: ShortText::new(),
-            task: None,
-            location: None,
-            stack_size: 0,
-        };
+        let mut report = Report { id: 0, name: ShortText::new(), task: None, location: None, stack_size: 0 };
         if lookup(fault, &mut report) {
             let mut text = ShortText::<2048>::new();
             // Never fails: what does not fit is cut off.
@@ -126,19 +117,8 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
 }
 
 /// Does with a signal what would have been done with it without our handler.
-fn chain(
-    signal: libc::c_int,
-    code: libc::c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut libc::c_void,
-) {
-    let previous = PREVIOUS.get().map(|all| {
-        if signal == libc::SIGBUS {
-            &all.bus
-        } else {
-            &all.segv
-        }
-    });
+fn chain(signal: libc::c_int, code: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let previous = PREVIOUS.get().map(|all| if signal == libc::SIGBUS { &all.bus } else { &all.segv });
     let Some(previous) = previous else {
         return default(signal, code);
     };
@@ -158,16 +138,14 @@ fn chain(
                 // SAFETY: a handler installed with `SA_SIGINFO` has this signature; whoever installed it vouches for the rest, and
                 // it gets what the kernel would have given it.
                 let function = unsafe {
-                    std::mem::transmute::<
-                        usize,
-                        extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
-                    >(address)
+                    std::mem::transmute::<usize, extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)>(
+                        address,
+                    )
                 };
                 function(signal, info, context);
             } else {
                 // SAFETY: a handler installed without `SA_SIGINFO` has this signature; otherwise as above.
-                let function =
-                    unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(address) };
+                let function = unsafe { std::mem::transmute::<usize, extern "C" fn(libc::c_int)>(address) };
                 function(signal);
             }
         }
@@ -220,8 +198,7 @@ fn errno() -> *mut libc::c_int {
 fn write_to_stderr(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         // SAFETY: the kernel reads exactly the bytes of the slice.
-        let written =
-            unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+        let written = unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
         match usize::try_from(written) {
             Ok(written) => bytes = &bytes[written..],
             // SAFETY: `errno` is this thread's.
@@ -249,22 +226,13 @@ impl fmt::Display for Report {
             let larger = larger.size();
             let setting = Setting(larger);
             writeln!(f, "  give it more, for example {}:", Bytes(larger))?;
-            writeln!(
-                f,
-                "    #[fiber::task(stack_size = \"{setting}\")]  for every fiber of a task"
-            )?;
+            writeln!(f, "    #[fiber::task(stack_size = \"{setting}\")]  for every fiber of a task")?;
             writeln!(f, "    fiber::Builder::stack_size({larger})  for one fiber")?;
-            writeln!(
-                f,
-                "    FIBER_STACK_SIZE={setting} in the environment  for fibers without a size of their own"
-            )?;
+            writeln!(f, "    FIBER_STACK_SIZE={setting} in the environment  for fibers without a size of their own")?;
         } else {
             writeln!(f, "  no fiber can have a larger one")?;
         }
-        writeln!(
-            f,
-            "  Recursion without an end overflows a stack of any size."
-        )
+        writeln!(f, "  Recursion without an end overflows a stack of any size.")
     }
 }
 
@@ -290,10 +258,7 @@ pub(crate) struct ShortText<const N: usize> {
 impl<const N: usize> ShortText<N> {
     /// No text.
     pub(crate) const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            len: 0,
-        }
+        Self { bytes: [0; N], len: 0 }
     }
 
     /// Appends as much of `text` as fits, in whole characters.
@@ -349,11 +314,7 @@ impl AltStack {
         // SAFETY: the mapping is new, so nothing lives in it.
         unsafe { memory.protect(range.start..range.start + page)? };
         let start = range.start + page;
-        let stack = libc::stack_t {
-            ss_sp: ptr::with_exposed_provenance_mut(start),
-            ss_flags: 0,
-            ss_size: size,
-        };
+        let stack = libc::stack_t { ss_sp: ptr::with_exposed_provenance_mut(start), ss_flags: 0, ss_size: size };
         let mut previous = MaybeUninit::uninit();
         // SAFETY: `stack` describes writable memory that stays until `Drop` has replaced it, and the kernel writes the previous
         // one to the place given.
@@ -362,12 +323,7 @@ impl AltStack {
         }
         // SAFETY: written by the call that has just succeeded.
         let previous = unsafe { previous.assume_init() };
-        Ok(Self {
-            memory: Some(memory),
-            start,
-            previous,
-            thread: PhantomData,
-        })
+        Ok(Self { memory: Some(memory), start, previous, thread: PhantomData })
     }
 }
 

@@ -14,7 +14,7 @@ use super::block;
 use super::join::JoinState;
 use super::slot::{Slot, SlotInfo};
 use super::stack::StackBounds;
-use super::unwind::Raised;
+use super::unwind::{NotStarted, Raised};
 use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
@@ -34,7 +34,11 @@ pub(crate) enum Waiter {
     /// Resumed by its worker.
     Fiber(FiberRef),
     /// Unparked by [`std::thread::Thread::unpark`].
-    Thread(std::thread::Thread),
+    Thread {
+        thread: std::thread::Thread,
+        /// Whether the thread is among those that [wait for nothing but fibers](crate::sys::threads::blocked) until woken.
+        counted: bool,
+    },
 }
 
 /// What is asked of a fiber when it is spawned.
@@ -107,6 +111,8 @@ pub(crate) struct Own {
     pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
     /// Where the fiber's stack lies.
     pub(crate) stack: Cell<Option<StackBounds>>,
+    /// Why the fiber is not to run.
+    pub(crate) refused: Cell<Option<Box<NotStarted>>>,
     /// The innermost time limit that is in force (`sched::cancel`).
     pub(crate) limits: Cell<*const ()>,
     /// How many `shield`-like sections are open: cancellation is not raised within.
@@ -199,12 +205,6 @@ impl FiberRef {
         FiberRef(unsafe { NonNull::new_unchecked(raw) })
     }
 
-    /// Another reference to a fiber known by its header.
-    pub(crate) fn of(header: &Header) -> FiberRef {
-        header.refs.fetch_add(1, Relaxed);
-        FiberRef(NonNull::from(header))
-    }
-
     /// Consumes the closure on the stack that the caller stands on, and keeps the result or the panic. Whether it was a
     /// panic; an unwinding by cancellation is none.
     ///
@@ -273,7 +273,10 @@ impl Header {
     pub(crate) fn lose(&self, panic: Box<dyn Any + Send>) {
         match &self.identity.parent {
             Some(parent) => parent.child_panicked(panic),
-            None => super::report_lost_panic(self, panic),
+            None => {
+                super::report_lost_panic(self, &*panic);
+                drop_quietly(panic);
+            }
         }
     }
 }
@@ -312,6 +315,16 @@ impl<T> Drop for Handle<T> {
     }
 }
 
+/// Drops a value whose destructor may panic, and, should it, the panic, whose destructor may panic again: that one is
+/// forgotten. For places that must not unwind.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
+    {
+        std::mem::forget(again);
+    }
+}
+
 /// # Safety
 ///
 /// See [`FiberRef::run`].
@@ -340,7 +353,7 @@ unsafe fn refuse<F, T>(header: NonNull<Header>, why: Box<dyn Any + Send>) {
     // SAFETY: as in `run`.
     let closure = std::mem::replace(unsafe { &mut *stage }, Stage::Result(Err(why)));
     // A destructor of a captured value may panic; there is nobody to tell but the hook, which has run by then.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(closure)));
+    drop_quietly(closure);
 }
 
 /// # Safety
@@ -366,7 +379,7 @@ unsafe fn discard<F, T>(header: NonNull<Header>) -> Option<Box<dyn Any + Send>> 
     let stage = unsafe { &mut *record.as_ref().stage.get() };
     match std::mem::replace(stage, Stage::Empty) {
         Stage::Result(Err(panic)) => Some(panic),
-        // A destructor that panics here is the fiber's last act; the hook has reported it.
+        // A destructor that panics here is the fiber's last act.
         Stage::Result(Ok(value)) => catch_unwind(AssertUnwindSafe(|| drop(value))).err(),
         _ => None,
     }

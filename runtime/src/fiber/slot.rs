@@ -9,11 +9,11 @@
 
 use super::context::{Context, Suspender};
 use super::reason::Reason;
-use super::record::Header;
+use super::record::{FiberRef, Header};
 use super::stack::{Stack, StackBounds};
 use crate::registry::Task;
 use std::cell::{Cell, UnsafeCell};
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
@@ -36,7 +36,8 @@ pub(crate) struct Slot {
     /// Initialised while the slot is taken.
     context: UnsafeCell<MaybeUninit<Context>>,
     suspender: Cell<Suspender>,
-    header: Cell<*const Header>,
+    /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
+    header: Cell<*mut Header>,
     /// `Phase` in the low byte, `Reason` in the next.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
@@ -66,7 +67,7 @@ impl Slot {
         Slot {
             context: UnsafeCell::new(MaybeUninit::uninit()),
             suspender: Cell::new(Suspender::NONE),
-            header: Cell::new(ptr::null()),
+            header: Cell::new(ptr::null_mut()),
             status: AtomicU32::new(0),
             since: AtomicU32::new(0),
         }
@@ -82,6 +83,13 @@ impl Slot {
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: a taken slot holds its record alive; `SlotSlab::take` stores it and `finish` clears it.
         unsafe { &*self.header.get() }
+    }
+
+    /// The fiber's record, borrowed.
+    #[inline(always)]
+    pub(crate) fn fiber(&self) -> ManuallyDrop<FiberRef> {
+        // SAFETY: a taken slot holds a reference, which is borrowed here: it is not dropped.
+        ManuallyDrop::new(unsafe { FiberRef::from_raw(self.header.get()) })
     }
 
     #[inline(always)]
@@ -140,6 +148,8 @@ impl SlotInfo {
 
     /// Notes whose slot this is.
     pub(crate) fn publish(&self, id: u64, task: Option<&'static Task>) {
+        // An observer that sees what follows sees the slot free, or this fiber: never the one before.
+        fence(Release);
         self.task.store(task.map_or(ptr::null_mut(), |task| ptr::from_ref(task).cast_mut()), Relaxed);
         self.id.store(id, Release);
     }
@@ -245,28 +255,30 @@ impl SlotSlab {
 ///
 /// # Safety
 ///
-/// The slot came from the caller's own slab and is free; `header` stays alive until [`release`].
+/// The slot came from the caller's own slab and is free.
 #[inline]
-pub(crate) unsafe fn occupy<'a>(slot: NonNull<Slot>, header: *const Header, context: Context) -> &'a Slot {
+pub(crate) unsafe fn occupy<'a>(slot: NonNull<Slot>, fiber: FiberRef, context: Context) -> &'a Slot {
     // SAFETY: slots are never unmapped, and this one is the caller's alone.
     let slot = unsafe { slot.as_ref() };
     // SAFETY: the slot is free, so nothing refers to its context.
     unsafe { (*slot.context.get()).write(context) };
-    slot.header.set(header);
+    slot.header.set(fiber.into_raw());
     slot
 }
 
-/// Empties the slot of a fiber that has ended, and takes its stack back.
+/// Empties the slot of a fiber that has ended: its stack, and the slot's reference to it.
 ///
 /// # Safety
 ///
 /// `bounds` are those of the fiber's stack. The slot is taken, its fiber has ended, and the caller is its worker.
 #[inline]
-pub(crate) unsafe fn release(slot: &Slot, bounds: StackBounds) -> Stack {
-    slot.header.set(ptr::null());
+pub(crate) unsafe fn release(slot: &Slot, bounds: StackBounds) -> (Stack, FiberRef) {
+    // SAFETY: the slot gives up the reference that it was given.
+    let fiber = unsafe { FiberRef::from_raw(slot.header.replace(ptr::null_mut())) };
     // SAFETY: a taken slot's context is initialised, was made with the stack whose bounds its record keeps, and counts as
     // uninitialised from here on: it is not dropped.
-    unsafe { (*slot.context.get()).assume_init_mut().reclaim_stack(bounds) }
+    let stack = unsafe { (*slot.context.get()).assume_init_mut().reclaim_stack(bounds) };
+    (stack, fiber)
 }
 
 #[cfg(all(not(feature = "sanitizer"), target_pointer_width = "64"))]

@@ -8,13 +8,22 @@ use crate::runtime::{Builder, Runtime, RuntimeError};
 ///
 /// The result is reported on the fiber, because it need not be `Send` (`Result<(), Box<dyn Error>>`): only the exit
 /// code leaves it. A panic of `body` goes on in the caller, so that the process ends as after any panic in `main`.
+///
+/// With `panic = "abort"` the other fibers are not cancelled: those in a wait that returns no error could not be
+/// unwound, and cancelling them would abort a process that ends in order. They end with the process.
 pub fn main<T, F>(builder: Builder, body: F) -> ExitCode
 where
     T: Termination,
     F: FnOnce() -> T + Send,
 {
     match builder.build() {
-        Ok(runtime) => report(&runtime, body),
+        Ok(runtime) => {
+            let code = report(&runtime, body);
+            if cfg!(panic = "abort") {
+                std::mem::forget(runtime);
+            }
+            code
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -50,7 +59,7 @@ where
     T: Termination,
     F: FnOnce() -> T + Send,
 {
-    runtime.run(move || body().report())
+    runtime.run_named("main", move || body().report())
 }
 
 fn not_started(error: &RuntimeError) -> ! {

@@ -6,7 +6,7 @@
 use super::SocketAddr;
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{charge, wait};
+use crate::sched::io::{charge, keep_for_later, wait};
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -137,7 +137,10 @@ fn send_with(
     match rest(sent) {
         Ok(more) => Ok(sent + more as usize),
         // What was sent is sent; the error, if it stays, comes with the next call.
-        Err(_) if sent > 0 => Ok(sent),
+        Err(error) if sent > 0 => {
+            keep_for_later(&error);
+            Ok(sent)
+        }
         Err(error) => Err(as_std_times_out(error)),
     }
 }

@@ -204,8 +204,14 @@ impl Builder {
 
     fn with_environment(mut self, read: impl Fn(&str) -> Option<String>) -> Result<Builder, RuntimeError> {
         let environment = Environment(read);
-        environment.apply("FIBER_WORKERS", "a number", |text| text.parse().ok(), |workers| self.workers = Some(workers))?;
-        environment.apply("FIBER_STACK_SIZE", "a size, such as 65536, 64k or 1m", size, |size| self.stack_size = size)?;
+        environment.apply(
+            "FIBER_WORKERS",
+            "a number",
+            |text| text.parse().ok(),
+            |workers| self.workers = Some(workers),
+        )?;
+        environment
+            .apply("FIBER_STACK_SIZE", "a size, such as 65536, 64k or 1m", size, |size| self.stack_size = size)?;
         let numa = "`any`, `local`, `spread` or the number of a node";
         environment.apply("FIBER_NUMA", numa, |text| text.parse().ok(), |numa| self.numa = numa)?;
         let drivers = "`auto`, `io_uring` or `epoll`";

@@ -5,10 +5,12 @@ use super::dump::Dump;
 use super::error::{RuntimeError, ShutdownError};
 use super::process;
 use crate::fiber::Reason;
-use crate::fiber::record::Identity;
+use crate::fiber::record::{Custom, Identity};
+use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList};
+use crate::sys::stderr::say;
 use crate::task::{JoinError, JoinHandle, wait_for};
 use std::fmt;
 use std::panic::resume_unwind;
@@ -107,13 +109,33 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        self.run_as(Identity::default(), f)
+    }
+
+    /// [`run`](Self::run), as a fiber with this name.
+    pub(crate) fn run_named<F, T>(&self, name: &str, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        let custom = Box::new(Custom { name: Some(Arc::from(name)), stack_size: None });
+        self.run_as(Identity { custom: Some(custom), ..Identity::default() }, f)
+    }
+
+    fn run_as<F, T>(&self, identity: Identity, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
         assert!(
             !self.is_current(),
             "Runtime::run was called on a fiber of the same runtime; use fiber::spawn(..).join()"
         );
         // What is borrowed stays: the wait below ends when the fiber has, and is neither cancelled nor unwound.
-        let handle = self.scheduler.spawn(f, Identity::default());
+        let handle = self.scheduler.spawn(f, identity);
+        let guard = AbortOnUnwind("Runtime::run while its fiber still runs");
         wait_for(&handle.fiber, Reason::Join, |_| ());
+        guard.disarm();
         match handle.take().map_err(JoinError::new) {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
@@ -215,7 +237,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         if let Err(error) = self.end(self.shutdown_timeout) {
-            eprintln!("{error}\n{}", error.dump());
+            say(format_args!("{error}\n{}\n", error.dump()));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::dump::Dump;
 use super::process;
+use crate::sys::stderr::say;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -39,7 +40,7 @@ pub(super) fn watch() -> io::Result<()> {
         let mut count = [0; 8];
         while events.read_exact(&mut count).is_ok() {
             for runtime in process::all() {
-                eprint!("{}", Dump::of(&runtime));
+                say(format_args!("{}", Dump::of(&runtime)));
             }
         }
     });

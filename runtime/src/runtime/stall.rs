@@ -7,43 +7,51 @@
 
 use super::dump::Dump;
 use super::{process, quit};
-use crate::sched::Scheduler;
-use crate::sys::threads::{self, Blocked};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::sched::{Scheduler, scheduler};
+use crate::sys::stderr::say;
+use crate::sys::threads;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// With what a process ends whose fibers are deadlocked; Go ends with it too.
 const EXIT_STATUS: i32 = 2;
 
 /// Reports a stall, and ends the process if it is for ever. Called on a worker.
 pub(super) fn report(scheduler: &Scheduler) {
-    let runtimes = process::all();
-    if runtimes.iter().any(|other| !std::ptr::eq(&**other, scheduler) && !is_idle(other)) {
+    let Some(others) = stalled(&process::all()) else {
         return;
-    }
-    let ours = runtimes.iter().map(|runtime| runtime.workers()).sum::<usize>() + Blocked::count() + quit::threads();
-    let others = threads::count().map(|all| all.saturating_sub(ours));
+    };
     if others == Some(0) {
-        // Once more: whoever was counted may have woken a fiber before it began to wait.
-        if !scheduler.is_stalled() {
-            return;
-        }
-        eprintln!(
+        say(format_args!(
             "fiber: deadlock: all fibers wait, and no timer, operation or thread is left that could wake one\n{}",
             Dump::of(scheduler)
-        );
+        ));
         std::process::exit(EXIT_STATUS);
     }
     if !scheduler.stall_reported.swap(true, Relaxed) {
         let others = others.map_or_else(|| "other".to_owned(), |count| count.to_string());
-        eprintln!(
+        say(format_args!(
             "fiber: all fibers wait, and no timer or operation is left that could wake one; only one of the {others} threads of \
              this process that are not the runtime's can (this is said once)\n{}",
             Dump::of(scheduler)
-        );
+        ));
     }
 }
 
-/// Whether nothing will happen in a runtime unless it is told to from outside.
-fn is_idle(scheduler: &Scheduler) -> bool {
-    scheduler.quiet.load(SeqCst) == scheduler.workers() && !scheduler.has_fresh()
+/// Whether nothing inside the runtimes can go on: if so, how many other threads there are, as far as that can be known.
+///
+/// The order of the questions matters. A thread that is counted as blocked when it is asked for can be woken only by a
+/// fiber or by a thread that is not counted; what it had posted before it blocked is found in an inbox after, or its
+/// worker has left its rest and the epoch shows it. So if no worker left its rest between the first question and the last,
+/// all the answers hold together.
+fn stalled(runtimes: &[Arc<Scheduler>]) -> Option<Option<usize>> {
+    let epoch = scheduler::rest_epoch();
+    let blocked = threads::blocked_count();
+    let all = threads::count();
+    let idle = |runtime: &Arc<Scheduler>| runtime.is_idle();
+    if !runtimes.iter().all(idle) || scheduler::rest_epoch() != epoch {
+        return None;
+    }
+    let ours = runtimes.iter().map(|runtime| runtime.workers()).sum::<usize>() + blocked + quit::threads();
+    Some(all.map(|all| all.saturating_sub(ours)))
 }

@@ -15,8 +15,9 @@
 use super::clock;
 use super::current::Current;
 use super::timer::Timer;
-use crate::fiber::record::{FiberRef, Header};
+use crate::fiber::record::FiberRef;
 use crate::fiber::unwind::{Raised, Target};
+use crate::sys::stderr::say;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -78,16 +79,24 @@ impl From<Elapsed> for io::Error {
 
 /// A time limit in force, in the frame of [`with_limit`] on the limited fiber's stack.
 struct Limit {
+    /// A number that no other limit of the process has.
+    number: u64,
     outer: *const Limit,
     passed: Cell<bool>,
     /// Whether it was given as an error already.
     told: Cell<bool>,
 }
 
+impl Limit {
+    fn target(&self) -> Target {
+        Target::Limit(self.number)
+    }
+}
+
 /// Why a wait has to end now.
 #[derive(Clone, Copy)]
 pub(crate) struct Interruption<'a> {
-    header: &'a Header,
+    current: Current<'a>,
     /// The limit that has passed; `None` if the fiber was cancelled.
     limit: Option<&'a Limit>,
 }
@@ -110,11 +119,18 @@ impl<'a> Current<'a> {
     #[cold]
     fn look_for_interruption(&self) -> Option<Interruption<'a>> {
         let header = self.header();
-        if header.own.shielded.get() > 0 || std::thread::panicking() {
+        if header.own.shielded.get() > 0 {
             return None;
         }
+        if std::thread::panicking() {
+            // Perhaps not this fiber's panic but a sibling's, suspended in the middle of it: look again when it is over.
+            self.worker.postponed.set(true);
+            return None;
+        }
+        // Whatever unwinding there was is over, perhaps swallowed by a `catch_unwind` of the user's.
+        header.own.raised.set(false);
         if header.cancelled.load(Relaxed) {
-            return Some(Interruption { header, limit: None });
+            return Some(Interruption { current: *self, limit: None });
         }
         // The outermost limit that has passed: the others end with it.
         let mut limit = header.own.limits.get().cast::<Limit>();
@@ -126,7 +142,7 @@ impl<'a> Current<'a> {
             }
             limit = inner.outer;
         }
-        passed.map(|limit| Interruption { header, limit: Some(limit) })
+        passed.map(|limit| Interruption { current: *self, limit: Some(limit) })
     }
 
     /// Ends the caller by unwinding if its wait has to end.
@@ -141,8 +157,7 @@ impl<'a> Current<'a> {
 impl Interruption<'_> {
     /// Ends a wait that can return an error: with the error the first time, by unwinding from then on.
     pub(crate) fn into_error(self) -> io::Error {
-        let told = self.limit.map_or(&self.header.own.told, |limit| &limit.told);
-        if told.replace(true) && cfg!(panic = "unwind") {
+        if self.told().replace(true) && cfg!(panic = "unwind") {
             self.raise();
         }
         match self.limit {
@@ -151,17 +166,27 @@ impl Interruption<'_> {
         }
     }
 
+    /// Takes [`into_error`](Self::into_error) back: the caller had something better to return.
+    pub(super) fn not_told(self) {
+        self.told().set(false);
+    }
+
+    fn told(&self) -> &Cell<bool> {
+        self.limit.map_or(&self.current.header().own.told, |limit| &limit.told)
+    }
+
     /// Ends a wait that cannot return an error.
     pub(crate) fn raise(self) -> ! {
         if cfg!(panic = "abort") {
-            eprintln!(
-                "fiber {}: cancelled in a wait that returns no error, and panic = \"abort\" leaves no way to unwind",
-                self.header.id
-            );
+            say(format_args!(
+                "fiber {}: cancelled in a wait that returns no error, and panic = \"abort\" leaves no way to unwind\n",
+                self.current.header().id
+            ));
             std::process::abort();
         }
-        let target = self.limit.map_or(Target::Fiber, |limit| Target::Limit(ptr::from_ref(limit).addr()));
-        self.header.own.raised.set(true);
+        let target = self.limit.map_or(Target::Fiber, |limit| limit.target());
+        self.current.header().own.raised.set(true);
+        self.current.worker.has_raised.set(true);
         resume_unwind(Box::new(Raised { target }))
     }
 }
@@ -183,20 +208,28 @@ pub(crate) fn with_limit<T>(current: Current<'_>, deadline: u64, f: impl FnOnce(
         }
     }
     let own = &current.header().own;
-    let limit = Limit { outer: own.limits.get().cast(), passed: Cell::new(false), told: Cell::new(false) };
+    let limit = Limit {
+        number: current.worker.next_limit(),
+        outer: own.limits.get().cast(),
+        passed: Cell::new(false),
+        told: Cell::new(false),
+    };
     let in_force = InForce(current, &limit);
     own.limits.set(ptr::from_ref(&limit).cast());
     let timer = Timer::set(current, deadline, &limit.passed);
     let outcome = catch_unwind(AssertUnwindSafe(f));
     drop(timer);
     drop(in_force);
-    outcome.or_else(|payload| match payload.downcast_ref::<Raised>() {
-        Some(raised) if raised.target == Target::Limit(ptr::from_ref(&limit).addr()) => {
-            own.raised.set(false);
-            Err(Elapsed)
-        }
-        _ => resume_unwind(payload),
-    })
+    match outcome {
+        Ok(value) => Ok(value),
+        Err(payload) => match payload.downcast_ref::<Raised>() {
+            Some(raised) if raised.target == limit.target() => {
+                own.raised.set(false);
+                Err(Elapsed)
+            }
+            _ => resume_unwind(payload),
+        },
+    }
 }
 
 /// Runs `f` with every cancellation and time limit of the running fiber postponed to its end.

@@ -2,7 +2,7 @@
 
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
-use crate::fiber::record::Header;
+use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::{Phase, Slot};
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,6 +25,11 @@ impl<'a> Current<'a> {
     #[inline(always)]
     pub(crate) fn header(&self) -> &'a Header {
         self.slot.header()
+    }
+
+    /// A reference to the fiber.
+    pub(crate) fn fiber(&self) -> FiberRef {
+        FiberRef::clone(&self.slot.fiber())
     }
 
     /// Suspends the fiber until somebody wakes it, for whatever cause: the caller looks at its condition and, if it does not
@@ -110,6 +115,14 @@ impl<'a> Current<'a> {
 
 /// Whether the caller is being unwound by a panic, as opposed to by cancellation, which poisons nothing.
 pub(crate) fn is_panicking() -> bool {
-    std::thread::panicking()
-        && Current::get().is_none_or(|current| current.is_unwinding() && !current.header().own.raised.get())
+    if !std::thread::panicking() {
+        if let Some(current) = Current::get()
+            && current.worker.has_raised.get()
+        {
+            // The unwinding by cancellation, if there was one, is over: it was caught on its way.
+            current.header().own.raised.set(false);
+        }
+        return false;
+    }
+    Current::get().is_none_or(|current| current.is_unwinding() && !current.header().own.raised.get())
 }

@@ -1,6 +1,6 @@
 //! Waiting for an operation of the outside world. All that `net` and its neighbours know of the scheduler.
 
-use super::cancel::{Interruption, deadline};
+use super::cancel::{Cancelled, Elapsed, Interruption, deadline};
 use super::current::Current;
 use super::timer::Timer;
 use super::worker::Pending;
@@ -57,6 +57,15 @@ pub(crate) fn wait_until<T>(reason: Reason, mut ready: impl FnMut() -> Option<T>
     }
 }
 
+/// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was
+/// a cancellation's, the next wait gives it again.
+pub(crate) fn keep_for_later(error: &io::Error) {
+    let is_interruption = error.get_ref().is_some_and(|source| source.is::<Cancelled>() || source.is::<Elapsed>());
+    if is_interruption && let Some(interruption) = Current::get().and_then(|current| current.interruption()) {
+        interruption.not_told();
+    }
+}
+
 /// Submits an operation and suspends the running fiber until it has completed.
 ///
 /// An operation that succeeded is reported as such whatever came meanwhile: no accepted connection and no byte is lost to a
@@ -85,11 +94,11 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
     }
     let pending = Pending { result: Cell::new(None), slot: ptr::from_ref(current.slot) };
     let token = Token::new(ptr::from_ref(&pending).expose_provenance() as u64);
+    let passed = Cell::new(false);
+    let timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
     // SAFETY: the caller vouches for the memory until this function ends, and it does not end before the completion: nothing
     // below unwinds while `pending.result` is empty.
     unsafe { current.worker.driver.borrow_mut().submit(&operation, token) };
-    let passed = Cell::new(false);
-    let timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
     let mut cause = None;
     let result = loop {
         current.suspend(reason);

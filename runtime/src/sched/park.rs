@@ -95,9 +95,7 @@ impl Worker {
 
     /// The last look before sleep.
     fn work_appeared(&self) -> bool {
-        !self.home.inbox().is_empty()
-            || self.scheduler.has_fresh()
-            || self.scheduler.stage() != self.seen_stage.get()
+        !self.home.inbox().is_empty() || self.scheduler.has_fresh() || self.scheduler.stage() != self.seen_stage.get()
     }
 
     fn sleep(&self) {
@@ -106,16 +104,13 @@ impl Worker {
         let quiet = timer.is_none() && self.driver.borrow().in_flight() == 0 && self.served.get() == 0;
         let trim = self.trim_stacks();
         let wake_at = [timer, trim].into_iter().flatten().min();
-        if quiet {
-            let all = self.scheduler.quiet.fetch_add(1, SeqCst) + 1 == self.scheduler.workers();
-            if all && self.scheduler.is_stalled() {
-                (self.scheduler.settings.stalled)(&self.scheduler);
-            }
+        if quiet && self.scheduler.begin_rest() {
+            (self.scheduler.settings.stalled)(&self.scheduler);
         }
         let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
         self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         if quiet {
-            self.scheduler.quiet.fetch_sub(1, SeqCst);
+            self.scheduler.end_rest();
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
 use crate::fiber::unwind::{Raised, Target};
 use crossbeam_deque::Stealer;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
+use std::sync::{Arc, OnceLock};
 
 /// How a runtime's workers are set up.
 pub(crate) struct Settings {
@@ -50,10 +50,18 @@ pub(crate) struct Scheduler {
     /// By which interface of the kernel the workers wait; set by the first that is up.
     pub(crate) driver: OnceLock<&'static str>,
     /// Workers that sleep with no timer set and no operation in flight.
-    pub(crate) quiet: AtomicUsize,
+    quiet: AtomicUsize,
     /// Whether the runtime is up to its first stall: it is reported once.
     pub(crate) stall_reported: AtomicBool,
     stage: AtomicU8,
+}
+
+/// How often a worker of any runtime has ended its rest.
+static REST_EPOCH: AtomicU64 = AtomicU64::new(0);
+
+/// Two equal readings: no worker ended its rest in between.
+pub(crate) fn rest_epoch() -> u64 {
+    REST_EPOCH.load(SeqCst)
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -168,6 +176,9 @@ impl Scheduler {
             Stage::Running => false,
             Stage::Ended => true,
             Stage::Cancelling => {
+                // Two workers may end the last two fibers at once: each has counted its own, and after the fence one of them
+                // sees both.
+                fence(SeqCst);
                 if self.live() != 0 {
                     return false;
                 }
@@ -193,10 +204,23 @@ impl Scheduler {
         }
     }
 
-    /// Whether no fiber can go on by anything inside the runtime. Called when all workers are quiet.
-    pub(crate) fn is_stalled(&self) -> bool {
-        let still = self.homes.iter().all(|home| home.inbox().is_empty()) && !self.has_fresh();
-        still && self.stage() == Stage::Running && self.live() > 0 && self.quiet.load(SeqCst) == self.workers()
+    /// Whether all workers rest, and nothing was posted or queued that one of them will come to.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.quiet.load(SeqCst) == self.workers()
+            && self.homes.iter().all(|home| home.inbox().is_empty())
+            && !self.has_fresh()
+    }
+
+    /// A worker is about to sleep with no timer set and no operation in flight. `true` if all of them do, with fibers left.
+    pub(crate) fn begin_rest(&self) -> bool {
+        let all = self.quiet.fetch_add(1, SeqCst) + 1 == self.workers();
+        all && self.stage() == Stage::Running && self.is_idle() && self.live() > 0
+    }
+
+    /// The worker is awake again.
+    pub(crate) fn end_rest(&self) {
+        REST_EPOCH.fetch_add(1, SeqCst);
+        self.quiet.fetch_sub(1, SeqCst);
     }
 }
 

@@ -128,15 +128,8 @@ pub(crate) struct Timers<T> {
 impl<T: Copy> Timers<T> {
     /// An empty wheel whose time starts at `now_ns` nanoseconds.
     pub(crate) fn new(now_ns: u64) -> Self {
-        const EMPTY_SLOT: Slot = Slot {
-            head: NIL,
-            tail: NIL,
-            earliest: NEVER,
-        };
-        const EMPTY_LEVEL: Level = Level {
-            occupied: 0,
-            slots: [EMPTY_SLOT; SLOTS_PER_LEVEL],
-        };
+        const EMPTY_SLOT: Slot = Slot { head: NIL, tail: NIL, earliest: NEVER };
+        const EMPTY_LEVEL: Level = Level { occupied: 0, slots: [EMPTY_SLOT; SLOTS_PER_LEVEL] };
         Timers {
             entries: Vec::new(),
             free: NIL,
@@ -171,10 +164,7 @@ impl<T: Copy> Timers<T> {
             self.append(index, deadline);
         }
         // The generation is odd: this only tells the compiler.
-        TimerKey {
-            index,
-            generation: NonZeroU32::MIN | generation,
-        }
+        TimerKey { index, generation: NonZeroU32::MIN | generation }
     }
 
     /// Stops the timer `key` and returns its payload, or `None` if it has fired or was cancelled before.
@@ -319,11 +309,7 @@ impl<T: Copy> Timers<T> {
         let slot = &mut level.slots[number];
         let tail = if level.occupied & (1 << number) == 0 {
             level.occupied |= 1 << number;
-            *slot = Slot {
-                head: index,
-                tail: index,
-                earliest: deadline,
-            };
+            *slot = Slot { head: index, tail: index, earliest: deadline };
             NIL
         } else {
             slot.earliest = slot.earliest.min(deadline);
@@ -340,12 +326,7 @@ impl<T: Copy> Timers<T> {
     /// Takes an entry out of its slot's list.
     #[inline]
     fn unlink(&mut self, index: u32) {
-        let Entry {
-            deadline,
-            prev,
-            next,
-            ..
-        } = self.entries[index as usize];
+        let Entry { deadline, prev, next, .. } = self.entries[index as usize];
         if let Some(before) = self.entries.get_mut(prev as usize) {
             before.next = next;
         }
@@ -389,17 +370,9 @@ impl<T: Copy> Timers<T> {
     /// Adds an entry, of generation 1, to the slab.
     #[cold]
     fn grow(&mut self, deadline: u64, payload: T) -> u32 {
-        let index = u32::try_from(self.entries.len())
-            .ok()
-            .filter(|&index| index != NIL);
+        let index = u32::try_from(self.entries.len()).ok().filter(|&index| index != NIL);
         let index = index.expect("a worker has 2^32 - 1 timers running and cannot start another");
-        self.entries.push(Entry {
-            deadline,
-            payload,
-            prev: NIL,
-            next: NIL,
-            generation: 1,
-        });
+        self.entries.push(Entry { deadline, payload, prev: NIL, next: NIL, generation: 1 });
         index
     }
 }

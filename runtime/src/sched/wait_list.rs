@@ -14,13 +14,12 @@ use super::current::Current;
 use super::timer::Timer;
 use crate::fiber::Reason;
 use crate::fiber::record::Waiter;
-use crate::sys::threads::Blocked;
+use crate::sys::sync::{AtomicU8, Lock, LockGuard};
+use crate::sys::threads;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomPinned;
 use std::ptr;
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How a wait ended well.
@@ -61,7 +60,7 @@ struct Links {
 
 /// The list.
 pub(crate) struct WaitList {
-    ends: Mutex<Ends>,
+    ends: Lock<Ends>,
 }
 
 /// The list while it is locked.
@@ -75,11 +74,11 @@ unsafe impl Send for Ends {}
 
 impl WaitList {
     pub(crate) const fn new() -> WaitList {
-        WaitList { ends: Mutex::new(Ends { first: ptr::null(), last: ptr::null() }) }
+        WaitList { ends: Lock::new(Ends { first: ptr::null(), last: ptr::null() }) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ends> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> LockGuard<'_, Ends> {
+        self.ends.lock()
     }
 
     /// Waits until woken, as a fiber by suspending, as a thread by parking.
@@ -110,7 +109,7 @@ impl WaitList {
         if let Some(interruption) = current.interruption() {
             return Err(GaveUp::Interrupted(interruption));
         }
-        let node = Node::new(insists);
+        let node = Node::new(Waiter::Fiber(current.fiber()), insists);
         let passed = Cell::new(false);
         let _timer = super::cancel::deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
         let mut enlisted = false;
@@ -146,10 +145,10 @@ impl WaitList {
         insists: bool,
         mut must_wait: impl FnMut() -> bool,
     ) -> Result<Woken, GaveUp<'a>> {
-        // A thread that waits without a limit cannot wake a fiber; see the stall report.
-        let _blocked = timeout.is_none().then(Blocked::enter);
         let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
-        let node = Node::new(insists);
+        // A thread that waits without a limit cannot wake a fiber: the stall report counts on it.
+        let counted = timeout.is_none();
+        let node = Node::new(Waiter::thread(counted), insists);
         {
             let mut ends = self.lock();
             if !must_wait() {
@@ -157,6 +156,9 @@ impl WaitList {
             }
             // SAFETY: as in `wait_as_fiber`.
             unsafe { ends.enlist(&node) };
+        }
+        if counted {
+            threads::blocked();
         }
         loop {
             if let Some(woken) = node.outcome() {
@@ -201,15 +203,13 @@ impl WaitList {
     /// whether the waiter (if there is one) insists, and whether others are left behind it.
     pub(crate) fn wake_first(&self, decide: impl FnOnce(Option<bool>, bool) -> Woken) {
         let mut ends = self.lock();
-        // SAFETY: nodes in the list are alive.
-        let Some(node) = (unsafe { ends.first.as_ref() }) else {
+        let Some((first, insists)) = ends.remove_first() else {
             decide(None, false);
             return;
         };
-        // SAFETY: it is in the list.
-        unsafe { ends.remove(node) };
-        let woken = decide(Some(node.insists), !ends.first.is_null());
-        let waiter = node.finish(woken);
+        let woken = decide(Some(insists), !ends.first.is_null());
+        // SAFETY: it was just taken out, under the lock.
+        let waiter = unsafe { Node::finish(first, woken) };
         drop(ends);
         waiter.wake();
     }
@@ -219,11 +219,9 @@ impl WaitList {
         let mut waiters = Vec::new();
         {
             let mut ends = self.lock();
-            // SAFETY: nodes in the list are alive.
-            while let Some(node) = unsafe { ends.first.as_ref() } {
-                // SAFETY: it is in the list.
-                unsafe { ends.remove(node) };
-                waiters.push(node.finish(Woken::Look));
+            while let Some((first, _)) = ends.remove_first() {
+                // SAFETY: it was just taken out, under the lock.
+                waiters.push(unsafe { Node::finish(first, Woken::Look) });
             }
         }
         waiters.into_iter().for_each(Waiter::wake);
@@ -235,12 +233,21 @@ impl Ends {
     ///
     /// The node is in no list and stays where it is until it is removed.
     unsafe fn enlist(&mut self, node: &Node) {
-        let (previous, next) =
-            if node.insists { (ptr::null(), self.first) } else { (self.last, ptr::null()) };
+        let (previous, next) = if node.insists { (ptr::null(), self.first) } else { (self.last, ptr::null()) };
         // SAFETY: links are touched under the lock only, which `&mut self` stands for.
         unsafe { *node.links.get() = Links { previous, next } };
         self.join(previous, node);
         self.join(node, next);
+    }
+
+    /// Takes the first node out: the node, and whether its waiter insists.
+    fn remove_first(&mut self) -> Option<(*const Node, bool)> {
+        let first = self.first;
+        // SAFETY: nodes in the list are alive.
+        let node = unsafe { first.as_ref() }?;
+        // SAFETY: it is in the list.
+        unsafe { self.remove(node) };
+        Some((first, node.insists))
     }
 
     /// # Safety
@@ -270,9 +277,9 @@ impl Ends {
 }
 
 impl Node {
-    fn new(insists: bool) -> Node {
+    fn new(waiter: Waiter, insists: bool) -> Node {
         Node {
-            waiter: Waiter::current(),
+            waiter,
             outcome: AtomicU8::new(WAITING),
             insists,
             links: UnsafeCell::new(Links { previous: ptr::null(), next: ptr::null() }),
@@ -288,10 +295,91 @@ impl Node {
         }
     }
 
-    /// Sets the outcome; the node may be gone when this returns.
-    fn finish(&self, woken: Woken) -> Waiter {
-        let waiter = self.waiter.clone();
-        self.outcome.store(if woken == Woken::Granted { GRANTED } else { LOOK }, Release);
+    /// Sets the outcome. The node may be gone when this returns, or sooner, hence the pointer.
+    ///
+    /// # Safety
+    ///
+    /// The node has no outcome, and the caller has taken it out of its list, whose lock it holds.
+    unsafe fn finish(node: *const Node, woken: Woken) -> Waiter {
+        // SAFETY: the waiter stays in its frame until it sees an outcome.
+        let waiter = unsafe { (*node).waiter.clone() };
+        // SAFETY: as above; this is the last access.
+        unsafe { (*node).outcome.store(if woken == Woken::Granted { GRANTED } else { LOOK }, Release) };
         waiter
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread;
+
+    /// A waiter, as far as the list is concerned: enlisted, then either woken or giving up. What it was left with.
+    fn wait_or_give_up(list: &WaitList, cell: &AtomicUsize) -> bool {
+        let node = Node::new(Waiter::thread(false), false);
+        {
+            let mut ends = list.lock();
+            if cell.load(Acquire) > 0 {
+                return true;
+            }
+            // SAFETY: the function returns after `give_up`, which leaves the node out of the list.
+            unsafe { ends.enlist(&node) };
+        }
+        list.give_up(&node, GaveUp::TimedOut).is_ok()
+    }
+
+    /// Cancellation against completion: a wake meets a waiter that gives up. The wake is taken by the waiter, or finds nobody;
+    /// it is never lost on one that says it gave up, and the node is out of the list either way.
+    #[test]
+    fn loom_wait_list_giving_up_never_swallows_a_wake() {
+        loom::model(|| {
+            let list = Arc::new(WaitList::new());
+            let permits = Arc::new(AtomicUsize::new(0));
+            let waker = {
+                let (list, permits) = (list.clone(), permits.clone());
+                thread::spawn(move || {
+                    let mut woke = false;
+                    list.wake_first(|waiter, _| {
+                        woke = waiter.is_some();
+                        if !woke {
+                            permits.fetch_add(1, Release);
+                        }
+                        Woken::Granted
+                    });
+                    woke
+                })
+            };
+            let got = wait_or_give_up(&list, &permits);
+            let woke = waker.join().unwrap();
+            assert!(!woke || got, "the permit went to a waiter that gave up");
+            assert!(!list.has_waiters());
+        });
+    }
+
+    /// Two waiters and one wake: exactly one of them gets it, unless it came before either was there.
+    #[test]
+    fn loom_wait_list_one_wake_is_for_one_waiter() {
+        let mut bounded = loom::model::Builder::new();
+        bounded.preemption_bound = Some(3);
+        bounded.check(|| {
+            let list = Arc::new(WaitList::new());
+            let nothing = Arc::new(AtomicUsize::new(0));
+            let waiters: Vec<_> = (0..2)
+                .map(|_| {
+                    let (list, nothing) = (list.clone(), nothing.clone());
+                    thread::spawn(move || wait_or_give_up(&list, &nothing))
+                })
+                .collect();
+            let mut woke = false;
+            list.wake_first(|waiter, _| {
+                woke = waiter.is_some();
+                Woken::Granted
+            });
+            let got = waiters.into_iter().map(|waiter| waiter.join().unwrap()).filter(|&got| got).count();
+            assert_eq!(got, usize::from(woke));
+            assert!(!list.has_waiters());
+        });
     }
 }

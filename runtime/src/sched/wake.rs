@@ -6,6 +6,7 @@
 use super::home::Home;
 use super::worker::Worker;
 use crate::fiber::record::{FiberRef, Header, Waiter};
+use crate::sys::threads;
 use std::ptr;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -13,16 +14,26 @@ impl Waiter {
     /// The running fiber, or the thread if there is none.
     pub(crate) fn current() -> Waiter {
         match super::Current::get() {
-            Some(current) => Waiter::Fiber(FiberRef::of(current.slot.header())),
-            None => Waiter::Thread(std::thread::current()),
+            Some(current) => Waiter::Fiber(current.fiber()),
+            None => Waiter::thread(false),
         }
+    }
+
+    /// The calling thread, which is no fiber. If `counted`, it calls `threads::blocked` once it can be woken.
+    pub(crate) fn thread(counted: bool) -> Waiter {
+        Waiter::Thread { thread: std::thread::current(), counted }
     }
 
     /// Makes the waiter look at its condition again. From anywhere.
     pub(crate) fn wake(self) {
         match self {
             Waiter::Fiber(fiber) => fiber.wake(),
-            Waiter::Thread(thread) => thread.unpark(),
+            Waiter::Thread { thread, counted } => {
+                if counted {
+                    threads::unblocked();
+                }
+                thread.unpark();
+            }
         }
     }
 }

@@ -15,9 +15,9 @@ use crate::fiber::record::{FiberRef, Handle, Header, Identity};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackError, watermark};
 use crate::fiber::unwind::{NotStarted, Raised, Target};
+use crate::sys::stderr::say;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -61,12 +61,17 @@ pub(crate) struct Worker {
     pub(super) driver: RefCell<Driver>,
     pub(super) choice: Choice,
     ids: Cell<(u64, u64)>,
+    limits: Cell<(u64, u64)>,
     turn: Cell<u32>,
     turn_length: Cell<u32>,
     /// The clock as of this turn.
     pub(super) now: Cell<u64>,
     pub(super) seen_stage: Cell<Stage>,
     pub(super) searching: Cell<bool>,
+    /// Whether a fiber waits on although it is to end, because somebody on this thread is being unwound.
+    pub(super) postponed: Cell<bool>,
+    /// Whether a fiber of this worker was ever unwound by cancellation.
+    pub(super) has_raised: Cell<bool>,
     /// Fibers that wait for a thread which does something for them.
     pub(super) served: Cell<usize>,
 }
@@ -127,11 +132,14 @@ impl Worker {
             driver: RefCell::new(driver),
             choice: Choice::seeded(index as u64 + 1),
             ids: Cell::new((0, 0)),
+            limits: Cell::new((0, 0)),
             turn: Cell::new(0),
             turn_length: Cell::new(TURN),
             now: Cell::new(now),
             seen_stage: Cell::new(Stage::Running),
             searching: Cell::new(false),
+            postponed: Cell::new(false),
+            has_raised: Cell::new(false),
             served: Cell::new(0),
             scheduler,
         })
@@ -161,7 +169,7 @@ impl Worker {
         impl Drop for AbortOnUnwind {
             fn drop(&mut self) {
                 if std::thread::panicking() {
-                    eprintln!("fiber: the scheduler panicked; this is a bug in the runtime");
+                    say(format_args!("fiber: the scheduler panicked; this is a bug in the runtime\n"));
                     std::process::abort();
                 }
                 CURRENT.set(ptr::null());
@@ -254,9 +262,24 @@ impl Worker {
         if turn.is_multiple_of(INJECTOR_EVERY)
             && let Some(fiber) = self.scheduler.injector.pop()
         {
+            self.stop_searching();
             self.start(fiber);
         }
         self.follow_stage();
+        self.deliver_postponed();
+    }
+
+    /// Wakes the fibers whose cancellation had to wait for the end of an unwinding.
+    fn deliver_postponed(&self) {
+        if self.postponed.get() && !std::thread::panicking() {
+            self.postponed.set(false);
+            self.home.slots.for_each_taken(|slot| {
+                let header = slot.header();
+                if header.cancelled.load(Relaxed) || !header.own.limits.get().is_null() {
+                    self.wake(slot);
+                }
+            });
+        }
     }
 
     pub(super) fn read_clock(&self) {
@@ -345,25 +368,33 @@ impl Worker {
     }
 
     fn record<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> (FiberRef, Handle<T>) {
-        const BLOCK: u64 = 1024;
-        let (mut next, mut end) = self.ids.get();
-        if next == end {
-            next = reserve_ids(BLOCK);
-            end = next + BLOCK;
-        }
-        self.ids.set((next + 1, end));
+        let id = next_number(&self.ids);
         self.home.count_spawned();
         if let Some(task) = identity.task {
             task.counters().spawned(self.index);
         }
-        FiberRef::spawn(f, next, identity)
+        FiberRef::spawn(f, id, identity)
+    }
+
+    /// A number for a time limit.
+    pub(super) fn next_limit(&self) -> u64 {
+        next_number(&self.limits)
     }
 
     /// Gives a fresh fiber a stack and runs it.
     pub(super) fn start(&self, fiber: FiberRef) {
         let stack = match self.take_stack(&fiber) {
             Ok(stack) => stack,
-            Err(error) => return self.refuse(&fiber, &error),
+            Err(error) => {
+                // What the closure owns is dropped on a fiber all the same: destructors may wait.
+                match self.stacks.borrow_mut().take(self.default_class) {
+                    Ok(stack) => {
+                        fiber.own.refused.set(Some(Box::new(NotStarted(error.to_string()))));
+                        stack
+                    }
+                    Err(_) => return self.refuse(&fiber, &error),
+                }
+            }
         };
         let (slot, info) = self.take_slot();
         let own = &fiber.own;
@@ -383,9 +414,8 @@ impl Worker {
         // SAFETY: as in `finish`.
         unsafe { info.as_ref() }.publish(fiber.id, fiber.identity.task);
         let context = Context::new(stack, slot.as_ptr(), fiber_main);
-        // SAFETY: the slot is from this worker's slab and free; the record stays alive because the slot takes over the
-        // reference, which `finish` gives back.
-        let slot = unsafe { slot::occupy(slot, fiber.into_raw(), context) };
+        // SAFETY: the slot is from this worker's slab and free.
+        let slot = unsafe { slot::occupy(slot, fiber, context) };
         self.resume(slot);
     }
 
@@ -412,6 +442,7 @@ impl Worker {
         }
     }
 
+    /// Ends a fiber for which there is no stack of any size.
     #[cold]
     fn refuse(&self, fiber: &FiberRef, error: &StackError) {
         if let Some(task) = fiber.identity.task {
@@ -425,11 +456,9 @@ impl Worker {
 
     /// Takes back what an ended fiber had.
     fn finish(&self, slot: &Slot) {
-        // SAFETY: the slot holds the reference that `start` gave it, and gives it up here.
-        let fiber = unsafe { FiberRef::from_raw(ptr::from_ref(slot.header()).cast_mut()) };
-        let bounds = fiber.own.stack.take().expect("a started fiber has a stack");
+        let bounds = slot.header().own.stack.take().expect("a started fiber has a stack");
         // SAFETY: the fiber has ended, the slot is this worker's, and `start` noted the bounds.
-        let stack = unsafe { slot::release(slot, bounds) };
+        let (stack, fiber) = unsafe { slot::release(slot, bounds) };
         if self.scheduler.settings.measure_stacks
             && let Some(task) = fiber.identity.task
         {
@@ -464,6 +493,19 @@ impl Worker {
     }
 }
 
+/// The next number of a worker's block, or the first of a new one. Fibers and limits draw on the same numbers.
+#[inline]
+fn next_number(block: &Cell<(u64, u64)>) -> u64 {
+    const BLOCK: u64 = 1024;
+    let (mut next, mut end) = block.get();
+    if next == end {
+        next = reserve_ids(BLOCK);
+        end = next + BLOCK;
+    }
+    block.set((next + 1, end));
+    next
+}
+
 /// Which fiber overflowed its stack, if one did: asked by the signal handler, so it only reads.
 pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
@@ -487,9 +529,12 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
 
 /// The first function on every fiber's stack.
 fn fiber_main(slot: &Slot) {
-    // SAFETY: the slot's reference outlives the fiber; it is borrowed here, not taken, hence never dropped.
-    let fiber = ManuallyDrop::new(unsafe { FiberRef::from_raw(ptr::from_ref(slot.header()).cast_mut()) });
-    let panicked = if fiber.cancelled.load(Relaxed) {
+    let fiber = slot.fiber();
+    let panicked = if let Some(why) = fiber.own.refused.take() {
+        // SAFETY: this is the fiber's own stack and the closure has not been run.
+        unsafe { fiber.refuse(why) };
+        false
+    } else if fiber.cancelled.load(Relaxed) {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
         false

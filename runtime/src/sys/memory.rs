@@ -28,10 +28,7 @@ pub(crate) fn page_size() -> usize {
             // SAFETY: `sysconf` takes no pointers and changes nothing.
             let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
             let size = usize::try_from(size).expect("the kernel reports a page size");
-            assert!(
-                size.is_power_of_two() && size >= 4096,
-                "a page size of {size} bytes"
-            );
+            assert!(size.is_power_of_two() && size >= 4096, "a page size of {size} bytes");
             PAGE_SIZE.store(size, Ordering::Relaxed);
             size
         }
@@ -61,29 +58,17 @@ impl Mapping {
     /// `ENOMEM` at the limit of mappings (`vm.max_map_count`), of address space (`RLIMIT_AS`) or of commit (`vm.overcommit_memory = 2`
     /// ignores `MAP_NORESERVE`); `EAGAIN` where `mlockall(MCL_FUTURE)` is in force and `RLIMIT_MEMLOCK` too low.
     pub(crate) fn reserve(len: usize) -> io::Result<Self> {
-        let len = len
-            .checked_next_multiple_of(page_size())
-            .filter(|&len| len > 0)
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        let len =
+            len.checked_next_multiple_of(page_size()).filter(|&len| len > 0).ok_or(io::ErrorKind::InvalidInput)?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
         // SAFETY: no address is asked for, so the kernel picks unused ones: nothing that exists is touched.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                flags,
-                -1,
-                0,
-            )
-        };
+        let base = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         // Stacks travel as addresses, so pointers into the mapping are made from exposed provenance.
         base.expose_provenance();
-        let base =
-            NonNull::new(base.cast()).expect("the kernel maps nothing at address zero by itself");
+        let base = NonNull::new(base.cast()).expect("the kernel maps nothing at address zero by itself");
         Ok(Self { base, len })
     }
 
@@ -113,9 +98,7 @@ impl Mapping {
         // The kernel's own limit (`CONFIG_NODES_SHIFT` is at most 10).
         let mut mask = [0 as libc::c_ulong; 1024 / WORD];
         let node = node as usize;
-        *mask
-            .get_mut(node / WORD)
-            .ok_or(io::ErrorKind::InvalidInput)? |= 1 << (node % WORD);
+        *mask.get_mut(node / WORD).ok_or(io::ErrorKind::InvalidInput)? |= 1 << (node % WORD);
         // SAFETY: the range is this mapping, and `mask` holds the bits it is said to hold (the kernel reads one less than
         // `maxnode`). A memory policy changes no byte.
         let result = unsafe {
@@ -129,11 +112,7 @@ impl Mapping {
                 0,
             )
         };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Makes every access to `range` fault, without splitting the mapping (`MADV_GUARD_INSTALL`).
@@ -217,9 +196,7 @@ impl Drop for Mapping {
         // SAFETY: the mapping belongs to this value, which nobody can use any more. Where unmapping fails (it may need to
         // split a merged mapping at the limit of mappings) the addresses stay reserved, which harms nobody.
         let result = unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
-        debug_assert!(
-            result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM)
-        );
+        debug_assert!(result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM));
     }
 }
 
@@ -281,10 +258,7 @@ pub(crate) fn mapping_count() -> Option<usize> {
 
 /// The most bytes of address space this process may map (`RLIMIT_AS`, the shell's `ulimit -v`); `None` if unlimited.
 pub(crate) fn address_space_limit() -> Option<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes one `rlimit` to the place given.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
     (result == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
@@ -297,11 +271,7 @@ fn number(path: &str) -> Option<usize> {
 
 /// The result of a call that answers 0 or sets `errno`.
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -370,8 +340,7 @@ mod tests {
         };
         // Another test may have mapped the addresses again, but then not with all of these pages touched.
         let mut pages = [0; 64];
-        let all =
-            resident(range.start, &mut pages).is_ok() && pages.iter().all(|&page| page & 1 == 1);
+        let all = resident(range.start, &mut pages).is_ok() && pages.iter().all(|&page| page & 1 == 1);
         assert!(!all);
     }
 
@@ -381,10 +350,7 @@ mod tests {
         assert!(mapping.prefer_node(u32::MAX).is_err());
         match mapping.prefer_node(0) {
             Ok(()) => {}
-            Err(error) => assert!(
-                matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)),
-                "node 0: {error}"
-            ),
+            Err(error) => assert!(matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)), "node 0: {error}"),
         }
     }
 

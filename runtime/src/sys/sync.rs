@@ -6,8 +6,22 @@
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use std::sync::Mutex;
+    pub(crate) use std::sync::MutexGuard as LockGuard;
     pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+
+    /// A mutex that knows no poison.
+    pub(crate) struct Lock<T>(Mutex<T>);
+
+    impl<T> Lock<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
 
     /// `std::cell::UnsafeCell` with loom's interface: access is scoped, so that loom can watch it.
     #[derive(Debug)]
@@ -28,6 +42,24 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::Mutex;
+    pub(crate) use loom::sync::MutexGuard as LockGuard;
+
+    /// The same, made of loom's mutex when it is first locked: loom's cannot be made in a constant.
+    pub(crate) struct Lock<T> {
+        value: std::sync::Mutex<Option<T>>,
+        mutex: std::sync::OnceLock<Mutex<T>>,
+    }
+
+    impl<T> Lock<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self { value: std::sync::Mutex::new(Some(value)), mutex: std::sync::OnceLock::new() }
+        }
+
+        pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+            let make = || Mutex::new(self.value.lock().unwrap().take().expect("made once"));
+            self.mutex.get_or_init(make).lock().unwrap()
+        }
+    }
     pub(crate) use loom::sync::atomic;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
 }

@@ -1,6 +1,6 @@
 //! The threads of this process, as the kernel counts them, and those that cannot help a stalled runtime.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicIsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// The number of threads in this process, from `/proc/self/task` (proc(5)); `None` where `/proc` is not mounted.
@@ -8,25 +8,20 @@ pub(crate) fn count() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
-static BLOCKED: AtomicUsize = AtomicUsize::new(0);
+static BLOCKED: AtomicIsize = AtomicIsize::new(0);
 
-/// Counts the calling thread, while it lives, among those that only wait for fibers.
-pub(crate) struct Blocked(());
-
-impl Blocked {
-    pub(crate) fn enter() -> Blocked {
-        BLOCKED.fetch_add(1, SeqCst);
-        Blocked(())
-    }
-
-    /// How many threads wait for nothing but fibers.
-    pub(crate) fn count() -> usize {
-        BLOCKED.load(SeqCst)
-    }
+/// Counts the calling thread among those that wait for nothing but fibers. Called once it can be woken; whoever wakes it
+/// counts it out, by [`unblocked`], before it does. So a thread that was woken and has not run yet is not counted.
+pub(crate) fn blocked() {
+    BLOCKED.fetch_add(1, SeqCst);
 }
 
-impl Drop for Blocked {
-    fn drop(&mut self) {
-        BLOCKED.fetch_sub(1, SeqCst);
-    }
+/// The inverse of [`blocked`]. It may come first, and then the count is too small for a moment, which is the safe side.
+pub(crate) fn unblocked() {
+    BLOCKED.fetch_sub(1, SeqCst);
+}
+
+/// How many threads wait for nothing but fibers.
+pub(crate) fn blocked_count() -> usize {
+    usize::try_from(BLOCKED.load(SeqCst)).unwrap_or(0)
 }

@@ -140,7 +140,7 @@ pub fn current() -> Fiber {
 /// ```
 #[must_use]
 pub fn try_current() -> Option<Fiber> {
-    Current::get().map(|current| Fiber(FiberRef::of(current.header())))
+    Current::get().map(|current| Fiber(current.fiber()))
 }
 
 /// Lets the other fibers that are ready on this worker run first. On a thread, [`std::thread::yield_now`].

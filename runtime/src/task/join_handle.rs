@@ -5,7 +5,7 @@ use super::join_error::JoinError;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Waiter};
 use crate::sched::{Current, cancel};
-use crate::sys::threads::Blocked;
+use crate::sys::threads;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -17,8 +17,8 @@ pub(crate) fn wait_for(fiber: &FiberRef, reason: Reason, mut on_interruption: im
         return crate::sched::io::charge();
     }
     let Some(current) = Current::get() else {
-        let _blocked = Blocked::enter();
-        if fiber.join.register(Waiter::current()) {
+        if fiber.join.register(Waiter::thread(true)) {
+            threads::blocked();
             while !fiber.join.is_done() {
                 std::thread::park();
             }
@@ -39,7 +39,7 @@ pub(crate) fn wait_for(fiber: &FiberRef, reason: Reason, mut on_interruption: im
     while !fiber.join.is_done() {
         current.suspend_then(reason, || {
             if !registered.1 {
-                registered.1 = fiber.join.register(Waiter::Fiber(FiberRef::of(current.header())));
+                registered.1 = fiber.join.register(Waiter::Fiber(current.fiber()));
                 return registered.1;
             }
             !fiber.join.is_done()

@@ -16,7 +16,7 @@ pub use attributes::{Numa, ParseAttributeError, Priority};
 pub use builder::{Builder, spawn, spawn_local};
 pub use current::{Fiber, FiberId, current, try_current, yield_now};
 pub use join_error::JoinError;
+pub(crate) use join_handle::wait_for;
 pub use join_handle::{JoinHandle, LocalJoinHandle};
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedJoinHandle, scope};
-pub(crate) use join_handle::wait_for;

@@ -5,8 +5,8 @@ use super::current::Fiber;
 use super::join_error::JoinError;
 use super::join_handle::wait_for;
 use crate::fiber::Reason;
-use crate::fiber::record::{FiberRef, Handle, Identity, Parent};
-use crate::fiber::unwind::Raised;
+use crate::fiber::record::{FiberRef, Handle, Identity, Parent, drop_quietly};
+use crate::fiber::unwind::{AbortOnUnwind, Raised};
 use crate::sched::{Current, WaitList, cancel};
 use std::any::Any;
 use std::fmt;
@@ -57,7 +57,7 @@ where
         children: Arc::new(Children {
             running: AtomicUsize::new(0),
             panic: Mutex::new(None),
-            fibers: Mutex::new(Fibers { list: Vec::new(), prune_at: 32 }),
+            fibers: Mutex::new(Fibers { list: Vec::new(), prune_at: 32, leaving: false }),
             ended: WaitList::new(),
         }),
         scope: PhantomData,
@@ -65,15 +65,19 @@ where
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     if outcome.as_ref().is_err_and(|payload| payload.is::<Raised>()) {
-        scope.cancel();
+        scope.children.leave();
     }
     let cut_short = scope.children.wait();
-    match outcome {
-        Err(payload) => resume_unwind(payload),
-        Ok(value) => {
-            if let Some(payload) = scope.children.take_panic() {
-                resume_unwind(payload);
-            }
+    // The list holds the children and the children hold the list.
+    scope.children.fibers().list.clear();
+    let panic = scope.children.take_panic();
+    match (outcome, panic) {
+        (Err(payload), panic) => {
+            drop_quietly(panic);
+            resume_unwind(payload)
+        }
+        (Ok(_), Some(payload)) => resume_unwind(payload),
+        (Ok(value), None) => {
             if cut_short && let Some(current) = Current::get() {
                 // The children did not do what they were to do, so the caller must not go on as if they had.
                 current.interruption_point();
@@ -102,6 +106,8 @@ struct Children {
 struct Fibers {
     list: Vec<FiberRef>,
     prune_at: usize,
+    /// Whether the scope is being left: later ones are cancelled as they come.
+    leaving: bool,
 }
 
 impl Parent for Children {
@@ -109,7 +115,14 @@ impl Parent for Children {
         if payload.is::<Raised>() {
             return;
         }
-        self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+        let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() {
+            *first = Some(payload);
+        } else {
+            // Not under the lock: its destructor may wait.
+            drop(first);
+            drop_quietly(payload);
+        }
     }
 
     fn child_ended(&self) {
@@ -127,6 +140,7 @@ impl Children {
     /// Waits for every child, come what may: they borrow from frames below. Whether the caller was to end its wait before, so
     /// that the children were cancelled.
     fn wait(&self) -> bool {
+        let guard = AbortOnUnwind("a scope whose children still run");
         let mut cancelled = false;
         while !self.all_ended() {
             let gave_up = |children: &Children| {
@@ -136,15 +150,22 @@ impl Children {
                 cancel::shielded(|| gave_up(self));
             } else if gave_up(self) {
                 cancelled = true;
-                self.cancel();
+                self.leave();
             }
         }
+        guard.disarm();
         cancelled
     }
 
     fn cancel(&self) {
         let fibers = std::mem::take(&mut self.fibers().list);
         fibers.iter().for_each(cancel::cancel);
+    }
+
+    /// Cancels all children, also those that other children spawn from now on.
+    fn leave(&self) {
+        self.fibers().leaving = true;
+        self.cancel();
     }
 
     fn fibers(&self) -> std::sync::MutexGuard<'_, Fibers> {
@@ -199,6 +220,10 @@ impl<'scope> Scope<'scope, '_> {
             fibers.prune_at = (fibers.list.len() * 2).max(32);
         }
         fibers.list.push(fiber.clone());
+        if fibers.leaving {
+            drop(fibers);
+            cancel::cancel(fiber);
+        }
     }
 }
 

@@ -38,15 +38,11 @@ fn on_a_fiber(protect_guards: bool, body: fn()) {
     let worker = std::thread::spawn(move || {
         let _alternate = AltStack::install().unwrap();
         set_lookup(Some(lookup));
-        let config = StackConfig {
-            protect_guards,
-            ..StackConfig::default()
-        };
+        let config = StackConfig { protect_guards, ..StackConfig::default() };
         let mut cache = StackCache::new(Arc::new(StackPool::new(None, &config)));
         let stack = cache.take(SizeClass::DEFAULT).unwrap();
         RUNNING.set(Some(stack.bounds()));
-        let mut coroutine =
-            corosensei::Coroutine::<(), (), (), Stack>::with_stack(stack, move |_, ()| body());
+        let mut coroutine = corosensei::Coroutine::<(), (), (), Stack>::with_stack(stack, move |_, ()| body());
         coroutine.resume(());
         RUNNING.set(None);
         set_lookup(None);
@@ -59,13 +55,7 @@ fn stderr(output: &Output) -> String {
 }
 
 fn assert_died(output: &Output, signal: libc::c_int) {
-    assert_eq!(
-        output.status.signal(),
-        Some(signal),
-        "{}\n{}",
-        output.status,
-        stderr(output)
-    );
+    assert_eq!(output.status.signal(), Some(signal), "{}\n{}", output.status, stderr(output));
 }
 
 fn null_dereference() {
@@ -119,11 +109,7 @@ fn another_fault_on_a_fiber_dies_of_its_signal() {
         return;
     };
     assert_died(&output, libc::SIGSEGV);
-    assert!(
-        !stderr(&output).contains("overflowed"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(!stderr(&output).contains("overflowed"), "{}", stderr(&output));
 }
 
 #[test]
@@ -154,10 +140,7 @@ fn an_overflow_of_a_thread_is_still_reported_by_std() {
     };
     assert_died(&output, libc::SIGABRT);
     let text = stderr(&output);
-    assert!(
-        text.contains("has overflowed its stack") && !text.contains("fiber 42"),
-        "{text}"
-    );
+    assert!(text.contains("has overflowed its stack") && !text.contains("fiber 42"), "{text}");
 }
 
 #[test]
@@ -177,17 +160,10 @@ fn an_overflow_of_the_main_thread_is_still_reported_by_std() {
     };
     assert_died(&output, libc::SIGABRT);
     let text = stderr(&output);
-    assert!(
-        text.contains("has overflowed its stack") && !text.contains("fiber 42"),
-        "{text}"
-    );
+    assert!(text.contains("has overflowed its stack") && !text.contains("fiber 42"), "{text}");
 }
 
-extern "C" fn with_details(
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    context: *mut libc::c_void,
-) {
+extern "C" fn with_details(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel's siginfo, passed on.
     let address = unsafe { (*info).si_addr().addr() };
     if signal == libc::SIGSEGV && address == 8 && !context.is_null() {
@@ -214,13 +190,8 @@ fn handle_with(signal: libc::c_int, address: usize, flags: libc::c_int) {
 
 #[test]
 fn a_handler_with_details_gets_other_faults() {
-    let Some(output) = child::rerun(module_path!(), "a_handler_with_details_gets_other_faults")
-    else {
-        handle_with(
-            libc::SIGSEGV,
-            with_details as extern "C" fn(_, _, _) as usize,
-            libc::SA_SIGINFO,
-        );
+    let Some(output) = child::rerun(module_path!(), "a_handler_with_details_gets_other_faults") else {
+        handle_with(libc::SIGSEGV, with_details as extern "C" fn(_, _, _) as usize, libc::SA_SIGINFO);
         on_a_fiber(false, null_dereference);
         return;
     };
@@ -230,15 +201,8 @@ fn a_handler_with_details_gets_other_faults() {
 
 #[test]
 fn a_handler_without_details_gets_other_faults() {
-    let Some(output) = child::rerun(
-        module_path!(),
-        "a_handler_without_details_gets_other_faults",
-    ) else {
-        handle_with(
-            libc::SIGSEGV,
-            without_details as extern "C" fn(_) as usize,
-            0,
-        );
+    let Some(output) = child::rerun(module_path!(), "a_handler_without_details_gets_other_faults") else {
+        handle_with(libc::SIGSEGV, without_details as extern "C" fn(_) as usize, 0);
         on_a_fiber(false, null_dereference);
         return;
     };
@@ -250,11 +214,7 @@ fn a_handler_without_details_gets_other_faults() {
 fn a_handler_of_the_program_does_not_hide_an_overflow() {
     let name = "a_handler_of_the_program_does_not_hide_an_overflow";
     let Some(output) = child::rerun(module_path!(), name) else {
-        handle_with(
-            libc::SIGSEGV,
-            without_details as extern "C" fn(_) as usize,
-            0,
-        );
+        handle_with(libc::SIGSEGV, without_details as extern "C" fn(_) as usize, 0);
         on_a_fiber(false, || {
             recurse(0);
         });
@@ -289,19 +249,12 @@ extern "C" fn repair(_: libc::c_int) {
     FAULTS.fetch_add(1, Ordering::Relaxed);
     let page = ptr::with_exposed_provenance_mut(PAGE.load(Ordering::Relaxed));
     // SAFETY: the page is the test's own.
-    unsafe {
-        libc::mprotect(
-            page,
-            memory::page_size(),
-            libc::PROT_READ | libc::PROT_WRITE,
-        )
-    };
+    unsafe { libc::mprotect(page, memory::page_size(), libc::PROT_READ | libc::PROT_WRITE) };
 }
 
 #[test]
 fn a_handler_that_repairs_faults_may_return() {
-    let Some(output) = child::rerun(module_path!(), "a_handler_that_repairs_faults_may_return")
-    else {
+    let Some(output) = child::rerun(module_path!(), "a_handler_that_repairs_faults_may_return") else {
         handle_with(libc::SIGSEGV, repair as extern "C" fn(_) as usize, 0);
         let mapping = Mapping::reserve(memory::page_size()).unwrap();
         PAGE.store(mapping.range().start, Ordering::Relaxed);
@@ -355,35 +308,19 @@ fn an_alternate_stack_that_was_covered_stays_mapped() {
     drop(inner);
     let mut page = [0];
     assert!(memory::resident(start, &mut page).is_ok());
-    let off = libc::stack_t {
-        ss_sp: ptr::null_mut(),
-        ss_flags: libc::SS_DISABLE,
-        ss_size: 0,
-    };
+    let off = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
     // SAFETY: takes the alternate stack from this test's thread.
     unsafe { libc::sigaltstack(&off, ptr::null_mut()) };
 }
 
 #[test]
 fn the_largest_stack_has_no_larger_one() {
-    let report = |stack_size| Report {
-        id: 7,
-        name: ShortText::new(),
-        task: None,
-        location: None,
-        stack_size,
-    };
+    let report = |stack_size| Report { id: 7, name: ShortText::new(), task: None, location: None, stack_size };
     let text = report(1 << 30).to_string();
-    assert!(
-        text.contains("fiber 7 has overflowed its stack of 1 GiB"),
-        "{text}"
-    );
+    assert!(text.contains("fiber 7 has overflowed its stack of 1 GiB"), "{text}");
     assert!(text.contains("no fiber can have a larger one"), "{text}");
     let text = report(1 << 20).to_string();
-    assert!(
-        text.contains("stack_size = \"2m\"") && !text.contains("task:"),
-        "{text}"
-    );
+    assert!(text.contains("stack_size = \"2m\"") && !text.contains("task:"), "{text}");
 }
 
 #[test]

@@ -39,12 +39,7 @@ struct Bin {
 impl StackCache {
     /// An empty cache on top of `pool`.
     pub(crate) fn new(pool: Arc<StackPool>) -> Self {
-        Self {
-            bins: std::array::from_fn(|_| Bin::default()),
-            epoch_end: NEVER,
-            stocked: false,
-            pool,
-        }
+        Self { bins: std::array::from_fn(|_| Bin::default()), epoch_end: NEVER, stocked: false, pool }
     }
 
     /// The pool below.
@@ -145,11 +140,7 @@ impl StackCache {
             bin.exchanged = false;
         }
         self.stocked = self.held() > 0;
-        self.epoch_end = if self.stocked {
-            now.saturating_add(self.pool.epoch())
-        } else {
-            NEVER
-        };
+        self.epoch_end = if self.stocked { now.saturating_add(self.pool.epoch()) } else { NEVER };
     }
 }
 

@@ -15,12 +15,7 @@ pub(crate) fn rerun(module: &str, name: &str) -> Option<Output> {
     }
     let (_, module) = module.split_once("::").expect("a module inside the crate");
     let output = Command::new(std::env::current_exe().expect("the test binary"))
-        .args([
-            "--exact",
-            &format!("{module}::{name}"),
-            "--nocapture",
-            "--include-ignored",
-        ])
+        .args(["--exact", &format!("{module}::{name}"), "--nocapture", "--include-ignored"])
         .env(VARIABLE, name)
         .output()
         .expect("the test binary runs");
@@ -42,11 +37,7 @@ pub(crate) fn assert_passed(output: &Output) {
 /// nothing and needs mappings of its own; says so, since the test is then skipped.
 pub(crate) fn under_sanitizer() -> bool {
     // Its shadow memory is where nothing else ever is.
-    let shadow = if cfg!(target_arch = "x86_64") {
-        0x7fff_8000
-    } else {
-        1 << 36
-    };
+    let shadow = if cfg!(target_arch = "x86_64") { 0x7fff_8000 } else { 1 << 36 };
     let found = memory::resident(shadow, &mut [0]).is_ok();
     if found {
         eprintln!("skipped under AddressSanitizer");

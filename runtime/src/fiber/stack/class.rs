@@ -29,16 +29,10 @@ impl SizeClass {
     /// [`StackError::TooSmall`] for zero and [`StackError::TooLarge`] for more than 1 GiB.
     pub(crate) fn for_size(bytes: usize) -> Result<Self, StackError> {
         if bytes == 0 {
-            return Err(StackError::TooSmall {
-                requested: 0,
-                minimum: Self::smallest().size(),
-            });
+            return Err(StackError::TooSmall { requested: 0, minimum: Self::smallest().size() });
         }
         if bytes > Self::LARGEST.size() {
-            return Err(StackError::TooLarge {
-                requested: bytes,
-                maximum: Self::LARGEST.size(),
-            });
+            return Err(StackError::TooLarge { requested: bytes, maximum: Self::LARGEST.size() });
         }
         Ok(Self::of_span(bytes).max(Self::smallest()))
     }
@@ -110,24 +104,15 @@ mod tests {
         let smallest = SizeClass::smallest().size();
         assert_eq!(SizeClass::for_size(1).unwrap().size(), smallest);
         assert_eq!(SizeClass::for_size(256 << 10).unwrap(), SizeClass::DEFAULT);
-        assert_eq!(
-            SizeClass::for_size((256 << 10) + 1).unwrap().size(),
-            512 << 10
-        );
+        assert_eq!(SizeClass::for_size((256 << 10) + 1).unwrap().size(), 512 << 10);
         assert_eq!(SizeClass::for_size(1 << 30).unwrap().size(), 1 << 30);
     }
 
     #[test]
     fn sizes_out_of_bounds_are_refused() {
-        assert!(matches!(
-            SizeClass::for_size(0),
-            Err(StackError::TooSmall { .. })
-        ));
+        assert!(matches!(SizeClass::for_size(0), Err(StackError::TooSmall { .. })));
         for size in [(1 << 30) + 1, usize::MAX] {
-            assert!(matches!(
-                SizeClass::for_size(size),
-                Err(StackError::TooLarge { .. })
-            ));
+            assert!(matches!(SizeClass::for_size(size), Err(StackError::TooLarge { .. })));
         }
     }
 
@@ -143,14 +128,9 @@ mod tests {
     fn batches_and_mappings_stay_bounded() {
         let default = SizeClass::DEFAULT;
         assert_eq!((default.batch(), default.reserve()), (32, 64));
-        let growth: Vec<_> = [0, 32, 64, 4096, 100_000]
-            .map(|mapped| default.slab_capacity(mapped))
-            .into();
+        let growth: Vec<_> = [0, 32, 64, 4096, 100_000].map(|mapped| default.slab_capacity(mapped)).into();
         assert_eq!(growth, [32, 32, 64, 4096, 4096]);
         let largest = SizeClass::at(SizeClass::COUNT - 1);
-        assert_eq!(
-            (largest.batch(), largest.reserve(), largest.slab_capacity(0)),
-            (1, 0, 1)
-        );
+        assert_eq!((largest.batch(), largest.reserve(), largest.slab_capacity(0)), (1, 0, 1));
     }
 }

@@ -82,10 +82,7 @@ impl StackError {
         match failure.error.raw_os_error() {
             Some(libc::EAGAIN) => Self::Locked { bytes },
             Some(libc::ENOMEM) => Self::out_of_memory(bytes, &Surroundings::read()),
-            errno => Self::Refused {
-                call: failure.call,
-                errno: errno.unwrap_or(0),
-            },
+            errno => Self::Refused { call: failure.call, errno: errno.unwrap_or(0) },
         }
     }
 
@@ -187,9 +184,7 @@ impl std::error::Error for StackError {}
 impl From<StackError> for io::Error {
     fn from(error: StackError) -> Self {
         let kind = match error {
-            StackError::TooSmall { .. } | StackError::TooLarge { .. } => {
-                io::ErrorKind::InvalidInput
-            }
+            StackError::TooSmall { .. } | StackError::TooLarge { .. } => io::ErrorKind::InvalidInput,
             StackError::Refused { errno, .. } => io::Error::from_raw_os_error(errno).kind(),
             _ => io::ErrorKind::OutOfMemory,
         };
@@ -230,112 +225,52 @@ mod tests {
 
     #[test]
     fn the_mapping_limit_is_named_with_its_value_and_cure() {
-        let error = StackError::out_of_memory(
-            4096,
-            &Surroundings {
-                mappings: Some(65_529),
-                ..surroundings()
-            },
-        );
-        assert_eq!(
-            error,
-            StackError::MappingLimit {
-                mappings: 65_529,
-                limit: 65_530
-            }
-        );
+        let error = StackError::out_of_memory(4096, &Surroundings { mappings: Some(65_529), ..surroundings() });
+        assert_eq!(error, StackError::MappingLimit { mappings: 65_529, limit: 65_530 });
         let text = error.to_string();
         assert!(text.contains("65529 memory mappings"), "{text}");
         assert!(text.contains("vm.max_map_count allows 65530"), "{text}");
-        assert!(
-            text.contains("`sysctl -w vm.max_map_count=1048480`"),
-            "{text}"
-        );
+        assert!(text.contains("`sysctl -w vm.max_map_count=1048480`"), "{text}");
     }
 
     #[test]
     fn other_limits_are_told_apart() {
-        let overcommit = Surroundings {
-            overcommit_mode: Some(2),
-            ..surroundings()
-        };
+        let overcommit = Surroundings { overcommit_mode: Some(2), ..surroundings() };
         let text = StackError::out_of_memory(8 << 20, &overcommit).to_string();
-        assert!(
-            text.contains("8 MiB") && text.contains("vm.overcommit_memory is 2"),
-            "{text}"
-        );
+        assert!(text.contains("8 MiB") && text.contains("vm.overcommit_memory is 2"), "{text}");
 
-        let limited = Surroundings {
-            address_space_limit: Some(1 << 30),
-            ..surroundings()
-        };
+        let limited = Surroundings { address_space_limit: Some(1 << 30), ..surroundings() };
         let text = StackError::out_of_memory(8 << 20, &limited).to_string();
-        assert!(
-            text.contains("1073741824 bytes") && text.contains("ulimit -v"),
-            "{text}"
-        );
+        assert!(text.contains("1073741824 bytes") && text.contains("ulimit -v"), "{text}");
 
         let text = StackError::out_of_memory(8 << 20, &surroundings()).to_string();
         assert!(text.contains("no memory for 8 MiB more"), "{text}");
 
         // Without /proc nothing is claimed that is not known.
-        assert_eq!(
-            StackError::out_of_memory(1, &Surroundings::default()),
-            StackError::OutOfMemory { bytes: 1 }
-        );
+        assert_eq!(StackError::out_of_memory(1, &Surroundings::default()), StackError::OutOfMemory { bytes: 1 });
     }
 
     #[test]
     fn the_errno_decides_where_it_says_enough() {
-        let failure = |errno| Failure {
-            call: "mmap",
-            bytes: 4096,
-            error: io::Error::from_raw_os_error(errno),
-        };
-        assert_eq!(
-            StackError::diagnose(failure(libc::EAGAIN)),
-            StackError::Locked { bytes: 4096 }
-        );
+        let failure = |errno| Failure { call: "mmap", bytes: 4096, error: io::Error::from_raw_os_error(errno) };
+        assert_eq!(StackError::diagnose(failure(libc::EAGAIN)), StackError::Locked { bytes: 4096 });
         let text = StackError::diagnose(failure(libc::EPERM)).to_string();
-        assert!(
-            text.contains("mmap failed") && text.contains("sandbox"),
-            "{text}"
-        );
+        assert!(text.contains("mmap failed") && text.contains("sandbox"), "{text}");
     }
 
     #[test]
     fn sizes_are_named_with_their_bounds() {
-        let small = StackError::TooSmall {
-            requested: 16 << 10,
-            minimum: 128 << 10,
-        };
+        let small = StackError::TooSmall { requested: 16 << 10, minimum: 128 << 10 };
         assert!(small.to_string().contains("16 KiB is too small"));
         assert!(small.to_string().contains("at least 128 KiB"));
-        let large = StackError::TooLarge {
-            requested: 3 << 30,
-            maximum: 1 << 30,
-        };
-        assert!(
-            large
-                .to_string()
-                .contains("3 GiB is larger than the largest there is, 1 GiB")
-        );
+        let large = StackError::TooLarge { requested: 3 << 30, maximum: 1 << 30 };
+        assert!(large.to_string().contains("3 GiB is larger than the largest there is, 1 GiB"));
         assert_eq!(io::Error::from(large).kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
     fn bytes_are_readable() {
         let texts = [0, 1, 1024, 1025, 5 << 20, 1 << 30].map(|bytes| Bytes(bytes).to_string());
-        assert_eq!(
-            texts,
-            [
-                "0 bytes",
-                "1 bytes",
-                "1 KiB",
-                "1025 bytes",
-                "5 MiB",
-                "1 GiB"
-            ]
-        );
+        assert_eq!(texts, ["0 bytes", "1 bytes", "1 KiB", "1025 bytes", "5 MiB", "1 GiB"]);
     }
 }

@@ -42,11 +42,7 @@ pub(crate) struct StackConfig {
 
 impl Default for StackConfig {
     fn default() -> Self {
-        Self {
-            guard_size: 0,
-            protect_guards: false,
-            epoch: Duration::from_secs(1),
-        }
+        Self { guard_size: 0, protect_guards: false, epoch: Duration::from_secs(1) }
     }
 }
 
@@ -122,18 +118,11 @@ impl StackPool {
     /// A pool without stacks, whose memory comes from NUMA node `node` if there is one.
     pub(crate) fn new(node: Option<u32>, config: &StackConfig) -> Self {
         let page = memory::page_size();
-        let guard = config
-            .guard_size
-            .clamp(1, StackBounds::MAX_GUARD / page * page)
-            .next_multiple_of(page);
+        let guard = config.guard_size.clamp(1, StackBounds::MAX_GUARD / page * page).next_multiple_of(page);
         Self {
             node,
             guard,
-            guards: if config.protect_guards {
-                Guards::Protection
-            } else {
-                Guards::Marker
-            },
+            guards: if config.protect_guards { Guards::Protection } else { Guards::Marker },
             epoch: u64::try_from(config.epoch.as_nanos()).unwrap_or(NEVER / 2),
             due: AtomicU64::new(NEVER),
             state: Mutex::new(State {
@@ -156,11 +145,7 @@ impl StackPool {
         for shelf in &state.shelves {
             let depot: usize = shelf.depot.iter().map(Vec::len).sum();
             let out: usize = shelf.slabs.values().map(Slab::out).sum();
-            let touched: usize = shelf
-                .slabs
-                .values()
-                .map(|slab| slab.issued() - slab.clean())
-                .sum();
+            let touched: usize = shelf.slabs.values().map(|slab| slab.issued() - slab.clean()).sum();
             sum.slabs += shelf.slabs.len();
             sum.mapped += shelf.mapped;
             sum.out += out.saturating_sub(depot);
@@ -176,11 +161,7 @@ impl StackPool {
     /// # Errors
     ///
     /// [`StackError::TooSmall`] where the guard takes more than half of the class, otherwise what kept the kernel from making one more.
-    pub(super) fn withdraw(
-        &self,
-        class: SizeClass,
-        magazine: &mut Magazine,
-    ) -> Result<(), StackError> {
+    pub(super) fn withdraw(&self, class: SizeClass, magazine: &mut Magazine) -> Result<(), StackError> {
         debug_assert!(magazine.is_empty());
         if self.guard > class.size() / 2 {
             return Err(StackError::TooSmall {
@@ -194,16 +175,11 @@ impl StackPool {
         if shelf.lend(magazine) {
             return Ok(());
         }
-        let filled = shelf.fill(magazine, epoch, |capacity| {
-            Slab::map(class, capacity, self.guard, self.guards, self.node)
-        });
+        let filled =
+            shelf.fill(magazine, epoch, |capacity| Slab::map(class, capacity, self.guard, self.guards, self.node));
         drop(state);
         // What was got before the failure is good.
-        if magazine.is_empty() {
-            filled.map_err(StackError::diagnose)
-        } else {
-            Ok(())
-        }
+        if magazine.is_empty() { filled.map_err(StackError::diagnose) } else { Ok(()) }
     }
 
     /// Takes over the stacks of `magazine`, which are of `class`, and leaves it empty.
@@ -237,8 +213,7 @@ impl StackPool {
             // Somebody else was quicker.
             return;
         }
-        self.due
-            .store(now.saturating_add(BETWEEN_SLICES), Ordering::Relaxed);
+        self.due.store(now.saturating_add(BETWEEN_SLICES), Ordering::Relaxed);
         state.turn_epoch(now, self.epoch);
         state.empty_depots();
         let Chores { discards, idle } = state.chores();
@@ -284,11 +259,7 @@ impl State {
             Some(end) if now < end => return,
             Some(_) => {
                 for shelf in &mut self.shelves {
-                    shelf.owed = if shelf.low <= 1 {
-                        shelf.low
-                    } else {
-                        shelf.low.div_ceil(2)
-                    };
+                    shelf.owed = if shelf.low <= 1 { shelf.low } else { shelf.low.div_ceil(2) };
                 }
             }
             None => {}
@@ -328,20 +299,13 @@ impl State {
                     && let Some(run) = slab.begin_discard(stacks)
                 {
                     stacks -= run.len();
-                    chores.discards.push(Discard {
-                        run,
-                        shelf: index,
-                        slab: address,
-                    });
+                    chores.discards.push(Discard { run, shelf: index, slab: address });
                 }
             }
         }
         if chores.discards.is_empty() {
             let epoch = self.epoch;
-            chores.idle = self
-                .shelves
-                .iter_mut()
-                .find_map(|shelf| shelf.remove_idle(epoch));
+            chores.idle = self.shelves.iter_mut().find_map(|shelf| shelf.remove_idle(epoch));
         }
         chores
     }
@@ -350,17 +314,12 @@ impl State {
     fn next_slice(&mut self, now: u64) -> u64 {
         let epoch = self.epoch;
         let busy = self.shelves.iter().any(|shelf| {
-            shelf.owed > 0
-                || shelf.slabs.values().any(Slab::has_dirty)
-                || shelf.removable(epoch).is_some()
+            shelf.owed > 0 || shelf.slabs.values().any(Slab::has_dirty) || shelf.removable(epoch).is_some()
         });
         if busy {
             return now.saturating_add(BETWEEN_SLICES);
         }
-        let later = self
-            .shelves
-            .iter()
-            .any(|shelf| !shelf.depot.is_empty() || shelf.removable(NEVER).is_some());
+        let later = self.shelves.iter().any(|shelf| !shelf.depot.is_empty() || shelf.removable(NEVER).is_some());
         if !later {
             self.epoch_end = None;
             return NEVER;

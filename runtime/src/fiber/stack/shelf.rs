@@ -101,16 +101,9 @@ impl Shelf {
     /// The slab that stacks are to be taken from: the latest one used, otherwise the one with the highest address, which is
     /// usually the oldest, so that the youngest become whole again.
     fn slab_with_stacks(&mut self) -> Option<&mut Slab> {
-        let current = self
-            .current
-            .filter(|address| self.slabs.get(address).is_some_and(Slab::has_stacks));
-        self.current = current.or_else(|| {
-            self.slabs
-                .iter()
-                .rev()
-                .find(|(_, slab)| slab.has_stacks())
-                .map(|(&address, _)| address)
-        });
+        let current = self.current.filter(|address| self.slabs.get(address).is_some_and(Slab::has_stacks));
+        self.current = current
+            .or_else(|| self.slabs.iter().rev().find(|(_, slab)| slab.has_stacks()).map(|(&address, _)| address));
         self.slabs.get_mut(&self.current?)
     }
 
@@ -134,11 +127,7 @@ impl Shelf {
     pub(super) fn put_back(&mut self, mut magazine: Magazine) {
         for stack in magazine.drain(..) {
             let address = stack.bounds().limit();
-            let slab = self
-                .slabs
-                .range_mut(..=address)
-                .next_back()
-                .map(|(_, slab)| slab);
+            let slab = self.slabs.range_mut(..=address).next_back().map(|(_, slab)| slab);
             match slab.filter(|slab| slab.range().contains(&address)) {
                 Some(slab) => slab.put(stack),
                 // From another pool: leaked, which is safe.
@@ -154,8 +143,7 @@ impl Shelf {
         self.slabs
             .iter()
             .find(|(_, slab)| {
-                slab.is_idle(epoch.saturating_sub(1))
-                    && self.mapped - slab.capacity() >= self.class.reserve()
+                slab.is_idle(epoch.saturating_sub(1)) && self.mapped - slab.capacity() >= self.class.reserve()
             })
             .map(|(&address, _)| address)
     }

@@ -61,11 +61,7 @@ impl Slab {
         node: Option<u32>,
     ) -> Result<Self, Failure> {
         let bytes = class.size() * capacity;
-        let mapping = Mapping::reserve(bytes).map_err(|error| Failure {
-            call: "mmap",
-            bytes,
-            error,
-        })?;
+        let mapping = Mapping::reserve(bytes).map_err(|error| Failure { call: "mmap", bytes, error })?;
         // Both are wishes: a kernel without huge pages or without NUMA has nothing to refuse us, and a sandbox that forbids the
         // policy call costs locality, not correctness.
         let _ = mapping.no_huge_pages();
@@ -160,10 +156,7 @@ impl Slab {
     /// If the stack is not of this slab.
     pub(super) fn put(&mut self, stack: Stack) {
         let index = self.index(stack.bounds().limit());
-        assert!(
-            index < self.issued && !self.free.contains(index),
-            "a stack came back that was not out"
-        );
+        assert!(index < self.issued && !self.free.contains(index), "a stack came back that was not out");
         self.free.set(index);
         self.dirty.set(index);
     }
@@ -177,10 +170,7 @@ impl Slab {
             self.free.clear(end);
             end += 1;
         }
-        Some(Run {
-            stacks: first..end,
-            addresses: self.address(first)..self.address(end),
-        })
+        Some(Run { stacks: first..end, addresses: self.address(first)..self.address(end) })
     }
 
     /// Brings the stacks of `run` back, clean.
@@ -210,11 +200,7 @@ impl Slab {
     }
 
     fn failure(&self, call: &'static str, error: io::Error) -> Failure {
-        Failure {
-            call,
-            bytes: self.guard,
-            error,
-        }
+        Failure { call, bytes: self.guard, error }
     }
 
     fn address(&self, index: usize) -> usize {
@@ -222,9 +208,7 @@ impl Slab {
     }
 
     fn index(&self, address: usize) -> usize {
-        let offset = address
-            .checked_sub(self.mapping.range().start)
-            .expect("a stack of this slab");
+        let offset = address.checked_sub(self.mapping.range().start).expect("a stack of this slab");
         offset / self.class.size()
     }
 }
@@ -264,11 +248,7 @@ struct Bits {
 
 impl Bits {
     fn new(capacity: usize) -> Self {
-        Self {
-            words: vec![0; capacity.div_ceil(64)].into(),
-            count: 0,
-            low: 0,
-        }
+        Self { words: vec![0; capacity.div_ceil(64)].into(), count: 0, low: 0 }
     }
 
     fn contains(&self, index: usize) -> bool {
@@ -339,12 +319,7 @@ mod tests {
         let mut stacks: Vec<_> = (0..150).map(|_| take(&mut slab)).collect();
         for index in [140, 3, 70] {
             slab.put(
-                stacks.remove(
-                    stacks
-                        .iter()
-                        .position(|stack| stack.bounds().limit() == slab.address(index))
-                        .unwrap(),
-                ),
+                stacks.remove(stacks.iter().position(|stack| stack.bounds().limit() == slab.address(index)).unwrap()),
             );
         }
         let order: Vec<_> = (0..4)
@@ -364,11 +339,7 @@ mod tests {
         let stacks: Vec<_> = (0..64).map(|_| take(&mut slab)).collect();
         let mut kept = Vec::new();
         for (index, stack) in stacks.into_iter().enumerate() {
-            if index == 10 {
-                kept.push(stack)
-            } else {
-                slab.put(stack)
-            }
+            if index == 10 { kept.push(stack) } else { slab.put(stack) }
         }
         let mut runs = Vec::new();
         while let Some(run) = slab.begin_discard(40) {

@@ -36,9 +36,7 @@ fn touch_top(stack: &Stack) {
 }
 
 fn take(cache: &mut StackCache, count: usize) -> Vec<Stack> {
-    (0..count)
-        .map(|_| cache.take(SizeClass::DEFAULT).unwrap())
-        .collect()
+    (0..count).map(|_| cache.take(SizeClass::DEFAULT).unwrap()).collect()
 }
 
 fn give(cache: &mut StackCache, stacks: Vec<Stack>) {
@@ -52,12 +50,10 @@ fn resident(bounds: &[StackBounds]) -> usize {
     let mut pages = vec![0; SizeClass::DEFAULT.size() / memory::page_size()];
     bounds
         .iter()
-        .map(
-            |bounds| match memory::resident(bounds.limit(), &mut pages) {
-                Ok(()) => pages.iter().filter(|&&page| page & 1 == 1).count(),
-                Err(_) => 0,
-            },
-        )
+        .map(|bounds| match memory::resident(bounds.limit(), &mut pages) {
+            Ok(()) => pages.iter().filter(|&&page| page & 1 == 1).count(),
+            Err(_) => 0,
+        })
         .sum()
 }
 
@@ -85,10 +81,7 @@ fn trim_until(cache: &mut StackCache, mut now: u64, end: u64) -> Option<u64> {
 
 #[test]
 fn fifty_thousand_guarded_stacks_take_few_mappings() {
-    let Some(output) = child::rerun(
-        module_path!(),
-        "fifty_thousand_guarded_stacks_take_few_mappings",
-    ) else {
+    let Some(output) = child::rerun(module_path!(), "fifty_thousand_guarded_stacks_take_few_mappings") else {
         if !has_markers() {
             return;
         }
@@ -101,18 +94,11 @@ fn fifty_thousand_guarded_stacks_take_few_mappings() {
         let statistics = cache.pool().statistics();
         assert!(statistics.slabs < 25, "{statistics:?}");
         assert_eq!(statistics.out, 50_000 + cache.held());
-        assert_eq!(
-            statistics.bytes_mapped,
-            statistics.mapped * SizeClass::DEFAULT.size()
-        );
+        assert_eq!(statistics.bytes_mapped, statistics.mapped * SizeClass::DEFAULT.size());
 
         let mut starts: Vec<_> = stacks.iter().map(|stack| stack.bounds().limit()).collect();
         starts.sort_unstable();
-        assert!(
-            starts
-                .windows(2)
-                .all(|pair| pair[0] + SizeClass::DEFAULT.size() <= pair[1])
-        );
+        assert!(starts.windows(2).all(|pair| pair[0] + SizeClass::DEFAULT.size() <= pair[1]));
         give(&mut cache, stacks);
         assert_eq!(cache.pool().statistics().out, cache.held());
         return;
@@ -166,8 +152,7 @@ fn the_limit_of_mappings_is_reported_by_name() {
     if child::under_sanitizer() {
         return;
     }
-    let Some(output) = child::rerun(module_path!(), "the_limit_of_mappings_is_reported_by_name")
-    else {
+    let Some(output) = child::rerun(module_path!(), "the_limit_of_mappings_is_reported_by_name") else {
         let limit = memory::max_map_count().unwrap();
         if limit > 100_000 {
             eprintln!("skipped: vm.max_map_count is {limit}");
@@ -184,10 +169,7 @@ fn the_limit_of_mappings_is_reported_by_name() {
         };
         assert!(stacks.len() > limit / 2 - 1000, "{} stacks", stacks.len());
         let text = error.to_string();
-        assert!(
-            text.contains(&format!("vm.max_map_count allows {limit}")),
-            "{text}"
-        );
+        assert!(text.contains(&format!("vm.max_map_count allows {limit}")), "{text}");
         // What there is stays usable, and what comes back can be taken again.
         stacks.iter().for_each(touch_top);
         cache.give(stacks.pop().unwrap());
@@ -199,22 +181,12 @@ fn the_limit_of_mappings_is_reported_by_name() {
 
 #[test]
 fn guards_fault_from_their_first_byte_to_their_last() {
-    let Some(_) = child::rerun(
-        module_path!(),
-        "guards_fault_from_their_first_byte_to_their_last",
-    ) else {
+    let Some(_) = child::rerun(module_path!(), "guards_fault_from_their_first_byte_to_their_last") else {
         return;
     };
-    for name in [
-        "a_write_into_a_marker_faults",
-        "a_write_into_a_protection_faults",
-    ] {
+    for name in ["a_write_into_a_marker_faults", "a_write_into_a_protection_faults"] {
         let output = child::rerun(module_path!(), name).unwrap();
-        assert_eq!(
-            output.status.signal(),
-            Some(libc::SIGSEGV),
-            "{name}: {output:?}"
-        );
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{name}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("about to fault"));
     }
 }
@@ -267,19 +239,10 @@ fn a_write_into_a_protection_faults() {
 
 #[test]
 fn a_guard_larger_than_half_a_stack_is_refused() {
-    let config = StackConfig {
-        guard_size: 256 << 10,
-        ..StackConfig::default()
-    };
+    let config = StackConfig { guard_size: 256 << 10, ..StackConfig::default() };
     let mut cache = StackCache::new(Arc::new(StackPool::new(None, &config)));
     let error = cache.take(SizeClass::DEFAULT).unwrap_err();
-    assert_eq!(
-        error,
-        StackError::TooSmall {
-            requested: 256 << 10,
-            minimum: 512 << 10
-        }
-    );
+    assert_eq!(error, StackError::TooSmall { requested: 256 << 10, minimum: 512 << 10 });
     let stack = cache.take(SizeClass::for_size(512 << 10).unwrap()).unwrap();
     assert_eq!(stack.guard().len(), 256 << 10);
     cache.give(stack);
@@ -301,10 +264,8 @@ fn neighbours_have_different_colours() {
     let mut cache = cache();
     let mut stacks = take(&mut cache, 32);
     stacks.sort_unstable_by_key(|stack| stack.bounds().limit());
-    let colours: Vec<_> = stacks
-        .iter()
-        .map(|stack| stack.bounds().limit() + stack.size() - stack.bounds().base().get())
-        .collect();
+    let colours: Vec<_> =
+        stacks.iter().map(|stack| stack.bounds().limit() + stack.size() - stack.bounds().base().get()).collect();
     let expected: Vec<_> = (0..32).map(|index| index % 16 * 64).collect();
     assert_eq!(colours, expected);
     give(&mut cache, stacks);
@@ -398,14 +359,10 @@ fn memory_returns_after_a_peak() {
 
 #[test]
 fn half_of_the_surplus_goes_with_each_epoch() {
-    let Some(output) = child::rerun(module_path!(), "half_of_the_surplus_goes_with_each_epoch")
-    else {
+    let Some(output) = child::rerun(module_path!(), "half_of_the_surplus_goes_with_each_epoch") else {
         // An epoch much longer than what a slice of trimming asks for.
         const LONG: u64 = 1 << 40;
-        let config = StackConfig {
-            epoch: Duration::from_nanos(LONG),
-            ..StackConfig::default()
-        };
+        let config = StackConfig { epoch: Duration::from_nanos(LONG), ..StackConfig::default() };
         let mut cache = StackCache::new(Arc::new(StackPool::new(None, &config)));
         let stacks = take(&mut cache, 64 + 32 * 32);
         stacks.iter().for_each(touch_top);
@@ -428,10 +385,7 @@ fn half_of_the_surplus_goes_with_each_epoch() {
 #[test]
 fn a_depot_may_shrink_while_it_is_emptied() {
     const LONG: u64 = 1 << 40;
-    let config = StackConfig {
-        epoch: Duration::from_nanos(LONG),
-        ..StackConfig::default()
-    };
+    let config = StackConfig { epoch: Duration::from_nanos(LONG), ..StackConfig::default() };
     let mut cache = StackCache::new(Arc::new(StackPool::new(None, &config)));
     let stacks = take(&mut cache, 300 * 32);
     give(&mut cache, stacks);
@@ -484,11 +438,10 @@ fn a_coroutine_runs_on_a_stack_and_gives_it_back() {
     let mut cache = cache();
     let stack = cache.take(SizeClass::DEFAULT).unwrap();
     let bounds = stack.bounds();
-    let mut coroutine =
-        corosensei::Coroutine::<u32, u32, u32, Stack>::with_stack(stack, |yielder, first| {
-            let second = yielder.suspend(first + 1);
-            second * 2
-        });
+    let mut coroutine = corosensei::Coroutine::<u32, u32, u32, Stack>::with_stack(stack, |yielder, first| {
+        let second = yielder.suspend(first + 1);
+        second * 2
+    });
     assert_eq!(coroutine.resume(1).as_yield(), Some(2));
     assert_eq!(coroutine.resume(21).as_return(), Some(42));
     let stack = coroutine.into_stack();

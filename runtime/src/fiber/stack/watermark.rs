@@ -75,9 +75,7 @@ mod tests {
 
     fn stack(class: usize) -> Stack {
         let pool = Arc::new(StackPool::new(None, &StackConfig::default()));
-        StackCache::new(pool)
-            .take(SizeClass::for_size(class).unwrap())
-            .unwrap()
+        StackCache::new(pool).take(SizeClass::for_size(class).unwrap()).unwrap()
     }
 
     #[test]
@@ -124,10 +122,7 @@ mod tests {
         let used = |bytes| {
             let mut stack = stack(1 << 20);
             reset(&mut stack).unwrap();
-            let mut coroutine =
-                corosensei::Coroutine::<(), (), (), Stack>::with_stack(stack, move |_, ()| {
-                    deep(bytes)
-                });
+            let mut coroutine = corosensei::Coroutine::<(), (), (), Stack>::with_stack(stack, move |_, ()| deep(bytes));
             assert!(coroutine.resume(()).as_return().is_some());
             high_water(&coroutine.into_stack())
         };

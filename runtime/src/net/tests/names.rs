@@ -12,6 +12,7 @@ conformance! {
         }
         let (v4, v6) = (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
         let some = [SocketAddr::from((v4, 1)), SocketAddr::from((v6, 2))];
+        let reference = &some[1];
         vec![
             found(some[0]),
             found(SocketAddrV4::new(v4, 3)),
@@ -27,7 +28,7 @@ conformance! {
             found("[2001:db8::1%3]:14"),
             found("192.0.2.1:15".to_owned()),
             found(&some[..]),
-            found(&&some[1]),
+            found(reference),
         ]
     }
 

@@ -39,13 +39,7 @@ struct Model {
 
 impl Model {
     fn new(now: u64) -> Self {
-        Model {
-            now,
-            sequence: 0,
-            order: BTreeMap::new(),
-            by_deadline: BTreeSet::new(),
-            never: BTreeSet::new(),
-        }
+        Model { now, sequence: 0, order: BTreeMap::new(), by_deadline: BTreeSet::new(), never: BTreeSet::new() }
     }
 
     /// Returns what `cancel` takes.
@@ -55,8 +49,7 @@ impl Model {
         if deadline == NEVER {
             self.never.insert(self.sequence);
         } else {
-            self.order
-                .insert((deadline >> TICK_SHIFT, self.sequence), (deadline, payload));
+            self.order.insert((deadline >> TICK_SHIFT, self.sequence), (deadline, payload));
             self.by_deadline.insert((deadline, self.sequence));
         }
         (deadline, self.sequence)
@@ -65,19 +58,14 @@ impl Model {
     fn cancel(&mut self, (deadline, sequence): (u64, u64)) -> bool {
         self.never.remove(&sequence)
             || self.by_deadline.remove(&(deadline, sequence))
-                && self
-                    .order
-                    .remove(&(deadline >> TICK_SHIFT, sequence))
-                    .is_some()
+                && self.order.remove(&(deadline >> TICK_SHIFT, sequence)).is_some()
     }
 
     fn expire(&mut self, now: u64) -> Vec<u32> {
         self.now = self.now.max(now).min(NEVER - 1);
         let candidates = self.order.range(..=(self.now >> TICK_SHIFT, u64::MAX));
-        let due: Vec<_> = candidates
-            .filter(|(_, timer)| timer.0 <= self.now)
-            .map(|(&key, &timer)| (key, timer))
-            .collect();
+        let due: Vec<_> =
+            candidates.filter(|(_, timer)| timer.0 <= self.now).map(|(&key, &timer)| (key, timer)).collect();
         for (key, timer) in &due {
             self.order.remove(key);
             self.by_deadline.remove(&(timer.0, key.1));
@@ -104,11 +92,7 @@ fn expire<T: Copy>(timers: &mut Timers<T>, now: u64) -> Vec<T> {
 fn check<T: Copy>(timers: &Timers<T>) {
     let mut linked = 0;
     for (l, level) in timers.levels.iter().enumerate() {
-        assert_eq!(
-            level.occupied != 0,
-            timers.occupied_levels & (1 << l) != 0,
-            "level {l}"
-        );
+        assert_eq!(level.occupied != 0, timers.occupied_levels & (1 << l) != 0, "level {l}");
         for (s, slot) in level.slots.iter().enumerate() {
             if level.occupied & (1 << s) == 0 {
                 continue;
@@ -127,11 +111,7 @@ fn check<T: Copy>(timers: &Timers<T>) {
             assert_eq!(slot.tail, before);
         }
     }
-    let never = timers
-        .entries
-        .iter()
-        .filter(|entry| entry.generation % 2 == 1 && entry.deadline == NEVER)
-        .count();
+    let never = timers.entries.iter().filter(|entry| entry.generation % 2 == 1 && entry.deadline == NEVER).count();
     assert_eq!(linked + never, timers.len());
     let mut free = 0;
     let mut index = timers.free;
@@ -139,21 +119,13 @@ fn check<T: Copy>(timers: &Timers<T>) {
         free += 1;
         index = timers.entries[index as usize].next;
     }
-    assert_eq!(
-        free + timers.len(),
-        timers.entries.len(),
-        "an entry is free or holds a timer"
-    );
+    assert_eq!(free + timers.len(), timers.entries.len(), "an entry is free or holds a timer");
 }
 
 /// One random history: inserts, cancels (also of what is gone), and jumps, all of every magnitude up to `bits`.
 fn history(seed: u64, steps: u32, bits: u64, cancels: bool) {
     let mut random = Random(seed);
-    let mut now = if random.below(2) == 0 {
-        0
-    } else {
-        random.magnitude(63)
-    };
+    let mut now = if random.below(2) == 0 { 0 } else { random.magnitude(63) };
     let mut timers = Timers::new(now);
     let mut model = Model::new(now);
     let mut keys = Vec::new();
@@ -169,19 +141,11 @@ fn history(seed: u64, steps: u32, bits: u64, cancels: bool) {
                     4..8 => (now | 0xf_ffff).saturating_add(1),
                     _ => now.saturating_add(random.magnitude(bits)),
                 };
-                keys.push((
-                    timers.insert(deadline, step),
-                    model.insert(deadline, step),
-                    step,
-                ));
+                keys.push((timers.insert(deadline, step), model.insert(deadline, step), step));
             }
             3 => {
                 now = now.saturating_add(random.magnitude(bits) / 4);
-                assert_eq!(
-                    expire(&mut timers, now),
-                    model.expire(now),
-                    "seed {seed}, step {step}, time {now}"
-                );
+                assert_eq!(expire(&mut timers, now), model.expire(now), "seed {seed}, step {step}, time {now}");
             }
             // Exactly to the next deadline, one nanosecond short of it first.
             4 => {
@@ -195,11 +159,7 @@ fn history(seed: u64, steps: u32, bits: u64, cancels: bool) {
                 now = next;
                 let fired = expire(&mut timers, now);
                 assert!(!fired.is_empty(), "seed {seed}: late");
-                assert_eq!(
-                    fired,
-                    model.expire(now),
-                    "seed {seed}, step {step}, time {now}"
-                );
+                assert_eq!(fired, model.expire(now), "seed {seed}, step {step}, time {now}");
             }
             _ => {
                 if keys.is_empty() {
@@ -216,10 +176,7 @@ fn history(seed: u64, steps: u32, bits: u64, cancels: bool) {
         let (ours, earliest) = (timers.next_deadline(), model.next_deadline());
         if cancels {
             assert_eq!(ours.is_some(), earliest.is_some());
-            assert!(
-                ours <= earliest,
-                "seed {seed}, step {step}: {ours:?} is later than {earliest:?}"
-            );
+            assert!(ours <= earliest, "seed {seed}, step {step}: {ours:?} is later than {earliest:?}");
         } else {
             assert_eq!(ours, earliest, "seed {seed}, step {step}");
         }
@@ -228,11 +185,7 @@ fn history(seed: u64, steps: u32, bits: u64, cancels: bool) {
         }
     }
     check(&timers);
-    assert_eq!(
-        expire(&mut timers, NEVER),
-        model.expire(NEVER),
-        "seed {seed}: the end of time"
-    );
+    assert_eq!(expire(&mut timers, NEVER), model.expire(NEVER), "seed {seed}: the end of time");
     assert_eq!(timers.len(), model.never.len());
 }
 
@@ -254,26 +207,16 @@ fn long_histories_equal_the_model() {
 /// Deadlines around every boundary of the wheel, from times around every boundary: never early, never late.
 #[test]
 fn fires_at_its_deadline_and_not_a_nanosecond_before() {
-    let edges: Vec<u64> = (0..64)
-        .flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1])
-        .collect();
+    let edges: Vec<u64> = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]).collect();
     for &start in &edges {
-        for deadline in edges
-            .iter()
-            .map(|edge| start.saturating_add(*edge))
-            .filter(|&deadline| (1..NEVER).contains(&deadline))
+        for deadline in
+            edges.iter().map(|edge| start.saturating_add(*edge)).filter(|&deadline| (1..NEVER).contains(&deadline))
         {
             let mut timers = Timers::new(start);
             timers.insert(deadline, ());
             assert_eq!(timers.next_deadline(), Some(deadline));
-            assert_eq!(
-                expire(&mut timers, deadline - 1).len(),
-                usize::from(deadline == start)
-            );
-            assert_eq!(
-                expire(&mut timers, deadline).len(),
-                usize::from(deadline != start)
-            );
+            assert_eq!(expire(&mut timers, deadline - 1).len(), usize::from(deadline == start));
+            assert_eq!(expire(&mut timers, deadline).len(), usize::from(deadline != start));
             assert!(timers.is_empty() && timers.next_deadline().is_none());
         }
     }
@@ -326,11 +269,7 @@ fn a_storm_of_cancels_leaves_the_rest() {
             timers.expire(next, |_| fired += 1);
         }
         assert_eq!(fired, left.len());
-        assert!(
-            wakes <= left.len() * (LEVELS + 1),
-            "{wakes} wakes for {} timers",
-            left.len()
-        );
+        assert!(wakes <= left.len() * (LEVELS + 1), "{wakes} wakes for {} timers", left.len());
         for &(key, ..) in keys.iter().chain(&left) {
             assert_eq!(timers.cancel(key), None);
         }
@@ -395,11 +334,7 @@ fn never_is_counted_and_cancelled_but_does_not_fire() {
     assert_eq!(expire(&mut timers, u64::MAX), ['l']);
     assert_eq!((timers.len(), timers.next_deadline()), (1, None));
     timers.insert(17, 'p');
-    assert_eq!(
-        expire(&mut timers, u64::MAX),
-        ['p'],
-        "time goes on at its end"
-    );
+    assert_eq!(expire(&mut timers, u64::MAX), ['p'], "time goes on at its end");
     assert_eq!(timers.cancel(key), Some('n'));
     assert!(timers.is_empty());
     check(&timers);

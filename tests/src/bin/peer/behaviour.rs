@@ -56,18 +56,9 @@ impl Family {
     fn behaviours(self) -> &'static [Behaviour] {
         match self {
             Family::Flood => &[Echo],
-            Family::HalfClose => &[
-                HalfCloseBeforeReading,
-                HalfCloseWhileReading,
-                HalfCloseEmpty,
-            ],
+            Family::HalfClose => &[HalfCloseBeforeReading, HalfCloseWhileReading, HalfCloseEmpty],
             Family::Reset => &[ResetAtOnce, ResetUnread, ResetIdle, ResetStuck],
-            Family::Stall => &[
-                DeafThenReads,
-                DeafThenLeaves,
-                SilentThenSpeaks,
-                SilentThenLeaves,
-            ],
+            Family::Stall => &[DeafThenReads, DeafThenLeaves, SilentThenSpeaks, SilentThenLeaves],
         }
     }
 }
@@ -113,11 +104,7 @@ impl Behaviour {
     }
 
     /// Connects; clients that speak at all have a greeting echoed.
-    pub(crate) async fn open(
-        self,
-        common: &Common,
-        index: usize,
-    ) -> Result<Option<Connection>, Failure> {
+    pub(crate) async fn open(self, common: &Common, index: usize) -> Result<Option<Connection>, Failure> {
         let reads = !matches!(self, ResetStuck | DeafThenReads | DeafThenLeaves);
         let mut connection = Connection::open(common, index, reads).await?;
         match self {
@@ -148,11 +135,7 @@ impl Behaviour {
     }
 
     /// Ends the connection in its own way. Returns the bytes that went and came.
-    pub(crate) async fn end(
-        self,
-        mut connection: Connection,
-        bytes: u64,
-    ) -> Result<(u64, u64), Failure> {
+    pub(crate) async fn end(self, mut connection: Connection, bytes: u64) -> Result<(u64, u64), Failure> {
         match self {
             HalfCloseBeforeReading | HalfCloseWhileReading | HalfCloseEmpty => {}
             Echo => connection.shut_down().await?,

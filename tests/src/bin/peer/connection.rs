@@ -45,38 +45,20 @@ impl Connection {
     /// Connects, as connection number `index`. One that is not going to read gets small kernel buffers, so that it is
     /// stuck soon.
     pub(crate) async fn open(common: &Common, index: usize, reads: bool) -> Result<Self, Failure> {
-        let socket = if common.addr.is_ipv4() {
-            TcpSocket::new_v4()
-        } else {
-            TcpSocket::new_v6()
-        };
+        let socket = if common.addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(Failure::io("making a socket"))?;
         if !reads {
-            socket
-                .set_recv_buffer_size(SMALL)
-                .map_err(Failure::io("setting the receive buffer"))?;
-            socket
-                .set_send_buffer_size(SMALL)
-                .map_err(Failure::io("setting the send buffer"))?;
-            socket2::SockRef::from(&socket)
-                .set_tcp_mss(1460)
-                .map_err(Failure::io("setting TCP_MAXSEG"))?;
+            socket.set_recv_buffer_size(SMALL).map_err(Failure::io("setting the receive buffer"))?;
+            socket.set_send_buffer_size(SMALL).map_err(Failure::io("setting the send buffer"))?;
+            socket2::SockRef::from(&socket).set_tcp_mss(1460).map_err(Failure::io("setting TCP_MAXSEG"))?;
         }
-        let stream = socket
-            .connect(common.addr)
-            .await
-            .map_err(Failure::io("connecting"))?;
+        let stream = socket.connect(common.addr).await.map_err(Failure::io("connecting"))?;
         // While nobody listens on a port, a client may be given that very port, and connect to itself.
         if stream.local_addr().ok() == Some(common.addr) {
             let error = io::Error::from(io::ErrorKind::ConnectionRefused);
-            return Err(Failure::Io {
-                doing: "connecting (to itself)",
-                error,
-            });
+            return Err(Failure::Io { doing: "connecting (to itself)", error });
         }
-        stream
-            .set_nodelay(true)
-            .map_err(Failure::io("setting TCP_NODELAY"))?;
+        stream.set_nodelay(true).map_err(Failure::io("setting TCP_NODELAY"))?;
         Ok(Connection {
             stream,
             pattern: Pattern::new(common.seed, index),
@@ -89,14 +71,7 @@ impl Connection {
 
     /// Sends until `until` bytes are sent and receives until as many have come back, both at once.
     pub(crate) async fn exchange(&mut self, until: u64) -> Result<(), Failure> {
-        let Connection {
-            stream,
-            pattern,
-            random,
-            chunk,
-            sent,
-            received,
-        } = self;
+        let Connection { stream, pattern, random, chunk, sent, received } = self;
         tokio::try_join!(
             send(stream, pattern, random, *chunk, sent, until),
             receive(stream, pattern, received, until)
@@ -106,14 +81,7 @@ impl Connection {
 
     /// Sends until `until` bytes are sent, and reads nothing.
     pub(crate) async fn send(&mut self, until: u64) -> Result<(), Failure> {
-        let Connection {
-            stream,
-            pattern,
-            random,
-            chunk,
-            sent,
-            ..
-        } = self;
+        let Connection { stream, pattern, random, chunk, sent, .. } = self;
         send(stream, pattern, random, *chunk, sent, until).await
     }
 
@@ -131,29 +99,16 @@ impl Connection {
 
     /// Shuts down the sending side.
     pub(crate) async fn shut_down(&mut self) -> Result<(), Failure> {
-        self.stream
-            .shutdown()
-            .await
-            .map_err(Failure::io("shutting down"))
+        self.stream.shutdown().await.map_err(Failure::io("shutting down"))
     }
 
     /// Shuts down the sending side, once `until` bytes are sent, and receives as many meanwhile.
     pub(crate) async fn exchange_and_shut_down(&mut self, until: u64) -> Result<(), Failure> {
-        let Connection {
-            stream,
-            pattern,
-            random,
-            chunk,
-            sent,
-            received,
-        } = self;
+        let Connection { stream, pattern, random, chunk, sent, received } = self;
         let (reader, mut writer) = stream.split();
         let sending = async {
             send(writer.as_ref(), pattern, random, *chunk, sent, until).await?;
-            writer
-                .shutdown()
-                .await
-                .map_err(Failure::io("shutting down"))
+            writer.shutdown().await.map_err(Failure::io("shutting down"))
         };
         tokio::try_join!(sending, receive(reader.as_ref(), pattern, received, until))?;
         Ok(())
@@ -163,19 +118,13 @@ impl Connection {
     pub(crate) async fn receive_to_end(&mut self) -> Result<(), Failure> {
         receive(&self.stream, &self.pattern, &mut self.received, self.sent).await?;
         loop {
-            self.stream
-                .readable()
-                .await
-                .map_err(Failure::io("waiting for the end"))?;
+            self.stream.readable().await.map_err(Failure::io("waiting for the end"))?;
             match self.stream.try_read(&mut [0]) {
                 Ok(0) => return Ok(()),
                 Ok(_) => return Err(Failure::Excess { after: self.sent }),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    return Err(Failure::Io {
-                        doing: "receiving the end",
-                        error,
-                    });
+                    return Err(Failure::Io { doing: "receiving the end", error });
                 }
             }
         }
@@ -183,9 +132,7 @@ impl Connection {
 
     /// Ends the connection with a reset instead of an orderly close.
     pub(crate) fn reset(self) -> Result<(), Failure> {
-        self.stream
-            .set_zero_linger()
-            .map_err(Failure::io("setting SO_LINGER"))
+        self.stream.set_zero_linger().map_err(Failure::io("setting SO_LINGER"))
     }
 }
 
@@ -200,10 +147,7 @@ async fn send(
 ) -> Result<(), Failure> {
     while *sent < until {
         let size = (random.size(chunk) as u64).min(until - *sent) as usize;
-        stream
-            .writable()
-            .await
-            .map_err(Failure::io("waiting to send"))?;
+        stream.writable().await.map_err(Failure::io("waiting to send"))?;
         let result = SCRATCH.with_borrow_mut(|(made, _)| {
             pattern.fill(*sent, &mut made[..size]);
             stream.try_write(&made[..size])
@@ -212,10 +156,7 @@ async fn send(
             Ok(count) => *sent += count as u64,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => {
-                return Err(Failure::Io {
-                    doing: "sending",
-                    error,
-                });
+                return Err(Failure::Io { doing: "sending", error });
             }
         }
         // Sometimes the next piece goes at once, sometimes everybody else has a turn first.
@@ -227,48 +168,28 @@ async fn send(
 }
 
 /// Receives and compares until `until` bytes have come.
-async fn receive(
-    stream: &TcpStream,
-    pattern: &Pattern,
-    received: &mut u64,
-    until: u64,
-) -> Result<(), Failure> {
+async fn receive(stream: &TcpStream, pattern: &Pattern, received: &mut u64, until: u64) -> Result<(), Failure> {
     while *received < until {
-        stream
-            .readable()
-            .await
-            .map_err(Failure::io("waiting to receive"))?;
+        stream.readable().await.map_err(Failure::io("waiting to receive"))?;
         let offset = *received;
         let count = SCRATCH.with_borrow_mut(|(expected, came)| {
             let count = match stream.try_read(came) {
                 Ok(0) => {
-                    return Err(Failure::Ended {
-                        owed: until - offset,
-                    });
+                    return Err(Failure::Ended { owed: until - offset });
                 }
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
                 Err(error) => {
-                    return Err(Failure::Io {
-                        doing: "receiving",
-                        error,
-                    });
+                    return Err(Failure::Io { doing: "receiving", error });
                 }
             };
             pattern.fill(offset, &mut expected[..count]);
             // What is wrong before the excess is wrong in any case.
-            let changed = expected[..count]
-                .iter()
-                .zip(&came[..count])
-                .position(|(expected, came)| expected != came);
+            let changed = expected[..count].iter().zip(&came[..count]).position(|(expected, came)| expected != came);
             match changed.filter(|&place| offset + (place as u64) < until) {
                 Some(place) => {
                     let (sent, came) = (expected[place], came[place]);
-                    Err(Failure::Changed {
-                        offset: offset + place as u64,
-                        sent,
-                        came,
-                    })
+                    Err(Failure::Changed { offset: offset + place as u64, sent, came })
                 }
                 None if offset + count as u64 > until => Err(Failure::Excess { after: until }),
                 None => Ok(count),

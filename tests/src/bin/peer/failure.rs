@@ -6,10 +6,7 @@ use std::io;
 /// Why a connection did not go as it must with an echo server.
 pub(crate) enum Failure {
     /// A call failed.
-    Io {
-        doing: &'static str,
-        error: io::Error,
-    },
+    Io { doing: &'static str, error: io::Error },
     /// A byte came back that was not sent at this place.
     Changed { offset: u64, sent: u8, came: u8 },
     /// The server ended its side while bytes were owed.
@@ -37,10 +34,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Io { doing, error } => write!(f, "{doing}: {error}"),
             Failure::Changed { offset, sent, came } => {
-                write!(
-                    f,
-                    "byte {offset} came back as {came:#04x}, sent was {sent:#04x}"
-                )
+                write!(f, "byte {offset} came back as {came:#04x}, sent was {sent:#04x}")
             }
             Failure::Ended { owed } => {
                 write!(f, "the server ended its side and still owes {owed} bytes")
@@ -49,10 +43,7 @@ impl fmt::Display for Failure {
                 write!(f, "the server sent more than the {after} bytes that it got")
             }
             Failure::Bottomless { taken } => {
-                write!(
-                    f,
-                    "the server took {taken} bytes although nobody reads its answers"
-                )
+                write!(f, "the server took {taken} bytes although nobody reads its answers")
             }
         }
     }

@@ -118,10 +118,7 @@ enum Stage {
 impl Mode {
     fn common(&mut self) -> &mut Common {
         match self {
-            Mode::Flood(common)
-            | Mode::Stall(common)
-            | Mode::Reset(common)
-            | Mode::HalfClose(common) => common,
+            Mode::Flood(common) | Mode::Stall(common) | Mode::Reset(common) | Mode::HalfClose(common) => common,
             Mode::Mixed { common, .. } | Mode::Reconnect { common, .. } => common,
         }
     }
@@ -155,9 +152,7 @@ fn main() -> ExitCode {
     let common = mode.common();
     let limit = Duration::from_secs(common.limit);
     let allowed = fiber_tests::limits::connections(common.connections);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (allowed, runtime) = match (allowed, runtime) {
         (Ok(allowed), Ok(runtime)) => (allowed, runtime),
         (Err(error), _) | (_, Err(error)) => {
@@ -168,14 +163,9 @@ fn main() -> ExitCode {
     common.connections = allowed;
     report.count("connections", allowed as u64);
 
-    let finished =
-        runtime.block_on(async { tokio::time::timeout(limit, mode.run(&mut report)).await });
+    let finished = runtime.block_on(async { tokio::time::timeout(limit, mode.run(&mut report)).await });
     if finished.is_err() {
-        eprintln!(
-            "peer: gave up after {} s, waiting for: {}",
-            limit.as_secs(),
-            progress::describe()
-        );
+        eprintln!("peer: gave up after {} s, waiting for: {}", limit.as_secs(), progress::describe());
     }
     report.print();
     match finished {

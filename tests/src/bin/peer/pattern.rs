@@ -16,9 +16,7 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new(seed: u64, connection: usize) -> Self {
-        Pattern {
-            origin: mix(mix(seed) ^ connection as u64),
-        }
+        Pattern { origin: mix(mix(seed) ^ connection as u64) }
     }
 
     /// Writes the bytes that stand at `offset` and after it.
@@ -44,9 +42,7 @@ pub(crate) struct Random {
 
 impl Random {
     pub(crate) fn new(seed: u64, connection: usize) -> Self {
-        Random {
-            state: mix(!seed) ^ mix(connection as u64),
-        }
+        Random { state: mix(!seed) ^ mix(connection as u64) }
     }
 
     pub(crate) fn next(&mut self) -> u64 {

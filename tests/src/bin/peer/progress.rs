@@ -8,9 +8,7 @@ static DONE: AtomicUsize = AtomicUsize::new(0);
 
 /// A new stage begins, in which `of` things have to happen.
 pub(crate) fn stage(name: &'static str, of: usize) {
-    *STAGE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner()) = (name, of);
+    *STAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = (name, of);
     DONE.store(0, Ordering::Relaxed);
 }
 
@@ -21,8 +19,6 @@ pub(crate) fn advance() {
 
 /// The stage, and how far it has come.
 pub(crate) fn describe() -> String {
-    let (name, of) = *STAGE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (name, of) = *STAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     format!("{name}: {} of {of}", DONE.load(Ordering::Relaxed))
 }

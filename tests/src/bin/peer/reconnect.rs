@@ -59,11 +59,7 @@ pub(crate) async fn run(common: &Common, outages: usize, report: &mut Report) {
         *count += 1;
         if *count == common.connections {
             report::event(name, number);
-            let awaited = if name == "healthy" {
-                "clients that lose the server"
-            } else {
-                "clients that are served"
-            };
+            let awaited = if name == "healthy" { "clients that lose the server" } else { "clients that are served" };
             progress::stage(awaited, common.connections);
         }
     }

@@ -18,13 +18,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(mode: &'static str) -> Self {
-        Report {
-            mode,
-            counts: Map::new(),
-            failures: Vec::new(),
-            failed: 0,
-            start: Instant::now(),
-        }
+        Report { mode, counts: Map::new(), failures: Vec::new(), failed: 0, start: Instant::now() }
     }
 
     /// Adds to a count, which appears in the line even if it is zero.

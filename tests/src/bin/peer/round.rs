@@ -32,71 +32,43 @@ async fn one(common: &Common, mix: &[(Family, usize)], round: usize, report: &mu
     });
 
     let arguments = common.clone();
-    let players = stage(
-        "connections that open",
-        players.collect(),
-        common.opening,
-        report,
-        move |mut player| {
-            let arguments = arguments.clone();
-            async move {
-                let opened = player.behaviour.open(&arguments, player.index).await;
-                result(
-                    player.index,
-                    player.behaviour,
-                    opened.map(|connection| player.connection = connection),
-                )?;
-                Ok(player)
-            }
-        },
-    )
+    let players = stage("connections that open", players.collect(), common.opening, report, move |mut player| {
+        let arguments = arguments.clone();
+        async move {
+            let opened = player.behaviour.open(&arguments, player.index).await;
+            result(player.index, player.behaviour, opened.map(|connection| player.connection = connection))?;
+            Ok(player)
+        }
+    })
     .await;
     report::event("opened", players.len());
-    report.count(
-        "open_at_once",
-        players
-            .iter()
-            .filter(|player| player.connection.is_some())
-            .count() as u64,
-    );
+    report.count("open_at_once", players.iter().filter(|player| player.connection.is_some()).count() as u64);
     if common.pause.contains(&Stage::Opened) {
         report::pause().await;
     }
 
     let (bytes, everybody) = (common.bytes, common.connections.max(1));
-    let players = stage(
-        "connections that act",
-        players,
-        everybody,
-        report,
-        move |mut player| async move {
-            if let Some(connection) = &mut player.connection {
-                let acted = player.behaviour.act(connection, bytes).await;
-                result(player.index, player.behaviour, acted)?;
-            }
-            Ok(player)
-        },
-    )
+    let players = stage("connections that act", players, everybody, report, move |mut player| async move {
+        if let Some(connection) = &mut player.connection {
+            let acted = player.behaviour.act(connection, bytes).await;
+            result(player.index, player.behaviour, acted)?;
+        }
+        Ok(player)
+    })
     .await;
     report::event("acted", players.len());
     if common.pause.contains(&Stage::Acted) {
         report::pause().await;
     }
 
-    let counts = stage(
-        "connections that end",
-        players,
-        everybody,
-        report,
-        move |player| async move {
-            let ended = match player.connection {
-                Some(connection) => player.behaviour.end(connection, bytes).await,
-                None => Ok((0, 0)),
-            };
-            let ended = result(player.index, player.behaviour, ended)?;
-            Ok((player.behaviour, ended))
-        },
-    )
+    let counts = stage("connections that end", players, everybody, report, move |player| async move {
+        let ended = match player.connection {
+            Some(connection) => player.behaviour.end(connection, bytes).await,
+            None => Ok((0, 0)),
+        };
+        let ended = result(player.index, player.behaviour, ended)?;
+        Ok((player.behaviour, ended))
+    })
     .await;
     for (behaviour, (sent, received)) in counts {
         report.count(behaviour.name(), 1);

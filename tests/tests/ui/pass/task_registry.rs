@@ -1,6 +1,6 @@
 //! What the registry says of tasks, and that it counts.
 
-use fiber::{Numa, Priority, registry};
+use fiber::{registry, Numa, Priority};
 use std::time::Duration;
 
 #[fiber::task(

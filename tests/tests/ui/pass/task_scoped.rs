@@ -12,7 +12,11 @@ fn add(counter: &AtomicU32, amounts: &[u32]) -> u32 {
 
 #[fiber::task]
 fn longest<'a>(first: &'a str, second: &'a str) -> &'a str {
-    if first.len() > second.len() { first } else { second }
+    if first.len() > second.len() {
+        first
+    } else {
+        second
+    }
 }
 
 #[fiber::task]

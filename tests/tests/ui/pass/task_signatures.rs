@@ -67,7 +67,11 @@ fn named<'a, 'b: 'a>(first: &'a str, second: &'b str, call: fn(&'a str) -> &'a s
 where
     'b: 'a,
 {
-    if first.is_empty() { second } else { call(first) }
+    if first.is_empty() {
+        second
+    } else {
+        call(first)
+    }
 }
 
 #[fiber::task]
