@@ -46,7 +46,7 @@
 //!
 //! # Where it runs
 //!
-//! Linux with io_uring (5.13 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never
+//! Linux with io_uring (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never
 //! run there.
 
 #[cfg(not(target_os = "linux"))]

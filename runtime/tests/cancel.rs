@@ -734,7 +734,7 @@ fn a_cancelled_parent_cancels_its_scope_and_waits_for_it() {
                         s.spawn(|| {
                             let _guard = dropped.on_drop();
                             // Still there, although the parent was cancelled.
-                            let _late = OnDrop(|| drop(on_the_stack.fetch_add(1, SeqCst)));
+                            let _late = OnDrop(|| _ = on_the_stack.fetch_add(1, SeqCst));
                             fiber::park();
                         });
                     }

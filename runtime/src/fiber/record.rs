@@ -4,7 +4,7 @@
 //! carry a thin pointer. Life of a record:
 //!
 //! 1. `spawn` allocates it with the closure in its stage and two references, the runtime's and the handle's.
-//! 2. A worker takes it from a queue, gives it a slot and a stack, and on that stack [`Header::run`] consumes the closure and
+//! 2. A worker takes it from a queue, gives it a slot and a stack, and on that stack [`FiberRef::run`] consumes the closure and
 //!    leaves the result in the stage.
 //! 3. The join protocol (`join.rs`) decides who owns the result: the handle, or the fiber if the handle is gone. So the
 //!    result of a `!Send` fiber is never dropped elsewhere than on the thread it was made on.
@@ -160,8 +160,7 @@ unsafe impl Send for FiberRef {}
 unsafe impl Sync for FiberRef {}
 
 impl FiberRef {
-    /// Allocates a record with two references: the one returned, for the queue, and one for the handle, made by
-    /// [`Handle::new`].
+    /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, identity: Identity) -> (FiberRef, Handle<T>) {
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.

@@ -19,6 +19,10 @@ const LONGEST: usize = 0x7fff_f000;
 /// The most buffers that one call takes (`UIO_MAXIOV`).
 const MOST_BUFFERS: usize = 1024;
 
+/// Connections that may wait to be accepted. Std asks for 128, and when some hundreds of clients come at once the others of
+/// them try again after a second; this is what the kernel allows by default (`net.core.somaxconn`, listen(2)).
+const BACKLOG: i32 = 4096;
+
 /// How to go about a transfer.
 pub(super) struct Manner {
     /// What a dump says of a fiber that waits.
@@ -143,6 +147,12 @@ fn send_with(
         }
         Err(error) => Err(as_std_times_out(error)),
     }
+}
+
+/// Gives a listening socket room for [`BACKLOG`] connections that wait to be accepted.
+pub(super) fn lengthen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    count(unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) } as isize).map(drop)
 }
 
 /// `accept4`, on a fiber. The new socket is closed on exec and in blocking mode.

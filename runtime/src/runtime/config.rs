@@ -22,7 +22,7 @@ pub enum DriverKind {
     /// The best that the kernel lets the process use.
     #[default]
     Auto,
-    /// io_uring (Linux 5.13 or later); an error where it is missing or forbidden.
+    /// io_uring (Linux 5.11 or later); an error where it is missing or forbidden.
     IoUring,
     /// epoll. **Not part of this version**: asking for it is an error.
     Epoll,

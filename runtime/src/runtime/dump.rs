@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Every started fiber of a runtime, and what it was doing, each as of some moment while the dump was made.
 ///
 /// Taking one needs no cooperation from the workers: it works while a fiber holds its worker, and from any thread. Fibers that
-/// were spawned and have not started are counted, not listed; by task, they are in the [registry](crate::registry).
+/// were spawned and have not started are counted, not listed; by task, they are in the [`registry`].
 /// [`Display`](fmt::Display) gives the report that `SIGQUIT`, a deadlock and a failed shutdown print.
 ///
 /// # Examples
@@ -179,17 +179,27 @@ impl fmt::Display for FiberState {
     }
 }
 
+/// So many of something.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count(count, noun) = self;
+        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "runtime '{}': {} workers on {}, {} fibers started, {} spawned and not started, {} tasks registered",
+            "runtime '{}': {} on {}, {} started, {} spawned and not started, {} registered",
             self.runtime,
-            self.workers,
+            Count(self.workers, "worker"),
             self.driver,
-            self.fibers.len(),
+            Count(self.fibers.len(), "fiber"),
             self.queued,
-            registry::tasks().len()
+            Count(registry::tasks().len(), "task")
         )?;
         let StackStatistics { mapped, free, bytes_mapped, bytes_resident, .. } = self.stacks;
         writeln!(

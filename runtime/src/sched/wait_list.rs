@@ -84,7 +84,7 @@ impl WaitList {
     /// Waits until woken, as a fiber by suspending, as a thread by parking.
     ///
     /// `must_wait` is asked once, under the list's lock: `false` ends the wait with [`Woken::Look`]. An insistent waiter goes to the
-    /// front, and [`Ends::wake_first`] tells its waker that it insists.
+    /// front, and [`wake_first`](Self::wake_first) tells its waker that it insists.
     pub(crate) fn wait(
         &self,
         reason: Reason,

@@ -79,6 +79,7 @@ impl TcpListener {
     /// ```
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         let inner = each(addr, net::TcpListener::bind)?;
+        socket::lengthen_backlog(inner.as_fd())?;
         Ok(TcpListener { inner, nonblocking: Arc::default(), adopted: false })
     }
 

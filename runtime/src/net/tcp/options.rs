@@ -234,7 +234,7 @@ impl TcpStream {
     }
 
     /// Sets whether data is acknowledged at once instead of with the answer (`TCP_QUICKACK`), for now: the system may change it
-    /// back. In std, a method of [`TcpStreamExt`](std::os::linux::net::TcpStreamExt).
+    /// back. In std, a method of [`TcpStreamExt`].
     ///
     /// # Errors
     ///
