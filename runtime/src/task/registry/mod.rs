@@ -19,7 +19,7 @@
 //!
 //! # Examples
 //!
-//! ```
+//! ```standalone_crate
 //! #[fiber::task]
 //! fn fetch(url: String) -> usize {
 //!     url.len()
@@ -81,7 +81,7 @@ pub fn tasks() -> &'static [&'static Task] {
 ///
 /// # Examples
 ///
-/// ```
+/// ```standalone_crate
 /// # #[fiber::task] fn fetch() {}
 /// use fiber::registry;
 ///
