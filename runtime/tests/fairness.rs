@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Count, OnDrop, eventually, here, runtime, until_waiting};
+use common::{Count, eventually, here, runtime, state, until_waiting};
 use fiber::net::{TcpListener, TcpStream};
-use fiber::runtime::Reason;
+use fiber::runtime::{Reason, State};
 use fiber::sync::mpsc::channel;
 use fiber::time::{sleep, timeout};
 use std::io::{Read, Write};
@@ -63,7 +63,9 @@ fn a_spinning_fiber_does_not_starve_timers() {
                     set();
                 }
             });
-            until_waiting(&here(), &sleeper.fiber(), Reason::Sleep);
+            eventually("it sleeps, or has slept", || {
+                woken.load(SeqCst) || state(&here(), &sleeper.fiber()) == Some(State::Waiting(Reason::Sleep))
+            });
             // Due from here on.
             while Instant::now() < deadline {
                 fiber::yield_now();
@@ -182,12 +184,11 @@ fn a_spinning_fiber_does_not_starve_spawns_from_threads() {
     });
 }
 
-/// Spawns its successor, and another, for as long as it is told to.
+/// Spawns its successor, for as long as it is told to, or up to the bound.
 fn breed(stop: &Arc<AtomicBool>, bred: &Count, local: bool) {
-    if stop.load(SeqCst) {
+    if stop.load(SeqCst) || bred.get() as u64 >= BOUND {
         return;
     }
-    assert!(bred.get() < BOUND as usize, "somebody is starved by fibers that spawn fibers");
     bred.add();
     let (stop, bred) = (stop.clone(), bred.clone());
     let next = move || breed(&stop, &bred, local);
@@ -208,15 +209,14 @@ fn a_line_of_spawns_does_not_starve_others() {
             fiber::spawn(set(&oldest));
             fiber::spawn_local(set(&other));
             breed(&stop, &bred, local);
-            // Nor is this one, which is ready, or sleeps.
-            spin_until("a fresh fiber", &oldest);
-            spin_until("a local fresh fiber", &other);
-            sleep(Duration::from_micros(100));
+            eventually("a fresh fiber has run", || oldest.load(SeqCst));
+            eventually("a local fresh fiber has run", || other.load(SeqCst));
             let (sender, receiver) = channel();
             let thread = std::thread::spawn(move || sender.send(1).unwrap());
             assert_eq!(receiver.recv(), Ok(1));
             thread.join().unwrap();
             stop.store(true, SeqCst);
+            assert!((bred.get() as u64) < BOUND, "others are starved by fibers that spawn fibers, local: {local}");
         });
     }
 }
@@ -236,6 +236,7 @@ fn a_flood_of_local_spawns_does_not_starve_others() {
         }
         assert_eq!(from_outside.join().unwrap(), 5);
         stop.store(true, SeqCst);
+        assert!((bred.get() as u64) < BOUND, "others are starved by a flood of local spawns");
     });
 }
 
@@ -380,7 +381,6 @@ fn work_spreads_from_a_worker_that_has_too_much() {
                 })
             })
             .collect();
-        let _guard = OnDrop(|| ());
         fibers.into_iter().map(|fiber| fiber.join().unwrap()).collect::<std::collections::HashSet<_>>()
     });
     assert_eq!(threads.len(), 2, "both workers had a share");

@@ -173,7 +173,6 @@ fn local_fibers_that_have_not_started_are_dropped_on_their_worker() {
     let dropped = Count::new();
     runtime.run(|| {
         let worker = std::thread::current().id();
-        fiber::current();
         for _ in 0..1000 {
             let dropped = dropped.clone();
             let local = OnDrop(move || {

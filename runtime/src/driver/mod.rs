@@ -202,11 +202,11 @@ impl Driver {
         }
     }
 
-    /// Whether [`turn`](Driver::turn) would find something to do now. A few loads, no system call.
+    /// Whether [`turn`](Driver::turn) would find a completion now. A few loads, no system call.
     #[inline]
-    pub(crate) fn has_work(&self) -> bool {
+    pub(crate) fn has_completions(&self) -> bool {
         match self {
-            Driver::Uring(driver) => driver.has_work(),
+            Driver::Uring(driver) => driver.has_completions(),
         }
     }
 

@@ -15,6 +15,12 @@ pub(crate) struct Context(Coroutine<(), (), (), Stack>);
 pub(crate) struct Suspender(*const Yielder<(), ()>);
 
 impl Suspender {
+    /// An address near the top of the stack.
+    #[inline(always)]
+    pub(crate) fn addr(self) -> usize {
+        self.0.addr()
+    }
+
     pub(crate) const NONE: Suspender = Suspender(std::ptr::null());
 
     /// Switches to whoever resumed this flow of control; returns when it is resumed again.

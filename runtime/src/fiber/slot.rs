@@ -12,6 +12,7 @@ use super::reason::Reason;
 use super::record::{FiberRef, Header};
 use super::stack::{Stack, StackBounds};
 use crate::registry::Task;
+use crate::sys::prefetch::CACHE_LINE;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::{self, NonNull};
@@ -38,7 +39,8 @@ pub(crate) struct Slot {
     suspender: Cell<Suspender>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the low byte, `Reason` in the next.
+    /// `Phase` in the low byte, `Reason` in the next; above, how deep the fiber's stack was when it last suspended, in cache
+    /// lines below its suspender.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
@@ -99,14 +101,35 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.status.store(phase as u32, Relaxed);
+        self.status.store(self.status.load(Relaxed) & DEPTH | phase as u32, Relaxed);
+    }
+
+    /// Notes that the running fiber is about to yield.
+    #[inline(always)]
+    pub(crate) fn set_yielding(&self) {
+        self.status.store(self.depth() | Phase::Ready as u32, Relaxed);
     }
 
     /// Notes that the fiber waits, for what, and since when.
     #[inline(always)]
     pub(crate) fn set_waiting(&self, reason: Reason, now: u32) {
-        self.status.store(Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
+        self.status.store(self.depth() | Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
         self.since.store(now, Relaxed);
+    }
+
+    /// How deep the running fiber's stack is here, as `status` has it.
+    #[inline(always)]
+    fn depth(&self) -> u32 {
+        let mark = 0_u8;
+        let lines = self.suspender.get().addr().wrapping_sub((&raw const mark).addr()) / CACHE_LINE;
+        (lines as u32) << 16
+    }
+
+    /// About where the fiber's stack ended when it last suspended.
+    #[inline(always)]
+    pub(crate) fn suspended_at(&self) -> usize {
+        let lines = (self.status.load(Relaxed) >> 16) as usize;
+        self.suspender.get().addr().wrapping_sub(lines * CACHE_LINE)
     }
 
     /// Runs the fiber until it suspends or ends; `true` once it has ended.
@@ -132,6 +155,9 @@ impl Slot {
         unsafe { self.suspender.get().suspend() }
     }
 }
+
+/// The bits of the depth in a status.
+const DEPTH: u32 = 0xffff_0000;
 
 fn phase_of(status: u32) -> Phase {
     match status & 0xff {

@@ -3,7 +3,7 @@
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Header};
-use crate::fiber::slot::{Phase, Slot};
+use crate::fiber::slot::Slot;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -60,7 +60,7 @@ impl<'a> Current<'a> {
     /// Lets the other fibers of the worker run, and then goes on.
     #[inline]
     pub(crate) fn yield_now(&self) {
-        self.slot.set_phase(Phase::Ready);
+        self.slot.set_yielding();
         self.worker.ready.push(self.slot);
         self.switch();
     }

@@ -27,16 +27,16 @@ impl Worker {
         if self.search() {
             return;
         }
-        for _ in 0..SPINS {
-            spin_loop();
-            if !self.home.inbox().is_empty() || self.driver.borrow().has_work() {
-                return self.stop_searching();
-            }
-        }
         if self.scheduler.end_if_empty() {
             self.stop_searching();
             self.seen_stage.set(Stage::Ended);
             return;
+        }
+        for _ in 0..SPINS {
+            spin_loop();
+            if !self.home.inbox().is_empty() || self.driver.borrow().has_completions() {
+                return self.stop_searching();
+            }
         }
         self.park();
     }

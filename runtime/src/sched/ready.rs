@@ -1,6 +1,7 @@
 //! A worker's queue of started fibers that can go on: first in, first out, touched by that worker alone.
 //!
-//! A ring of pointers rather than a list through the slots: popping one does not wait for the cache line of the one before.
+//! A ring of pointers rather than a list through the slots: the next fibers are known before they are reached, so their cache
+//! lines can be asked for in time.
 
 use crate::fiber::slot::Slot;
 use std::cell::{Cell, UnsafeCell};
@@ -58,6 +59,16 @@ impl ReadyQueue {
         Some(slot)
     }
 
+    /// The fiber that will be popped after `ahead` others, if the queue is that long.
+    #[inline(always)]
+    pub(crate) fn peek(&self, ahead: usize) -> Option<NonNull<Slot>> {
+        if ahead >= self.len() {
+            return None;
+        }
+        let ring = self.ring();
+        Some(ring[self.head.get().wrapping_add(ahead) & (ring.len() - 1)])
+    }
+
     #[inline(always)]
     fn ring(&self) -> &[NonNull<Slot>] {
         // SAFETY: as in `push`.
@@ -95,6 +106,7 @@ mod tests {
         (0..200).for_each(push);
         (0..150).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
         (200..900).for_each(push);
+        assert_eq!(queue.peek(2), Some(slots[152]));
         (150..900).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
         assert_eq!(queue.pop(), None);
     }

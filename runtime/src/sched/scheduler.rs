@@ -214,7 +214,8 @@ impl Scheduler {
     /// A worker is about to sleep with no timer set and no operation in flight. `true` if all of them do, with fibers left.
     pub(crate) fn begin_rest(&self) -> bool {
         let all = self.quiet.fetch_add(1, SeqCst) + 1 == self.workers();
-        all && self.stage() == Stage::Running && self.is_idle() && self.live() > 0
+        // The count first: a fiber that is spawned after it is then in a queue.
+        all && self.stage() == Stage::Running && self.live() > 0 && self.is_idle()
     }
 
     /// The worker is awake again.

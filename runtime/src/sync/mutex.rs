@@ -87,10 +87,11 @@ impl<T: ?Sized> Mutex<T> {
     /// The guard, in an error, if the mutex is poisoned.
     #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        // Before it is locked: a fiber that yields with the lock makes all the others wait.
+        io::charge();
         if self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_err() {
             self.lock_contended();
         }
-        io::charge();
         self.guard()
     }
 

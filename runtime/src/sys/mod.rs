@@ -6,6 +6,7 @@
 pub(crate) mod cpu;
 pub(crate) mod memory;
 pub(crate) mod numa;
+pub(crate) mod prefetch;
 pub(crate) mod stderr;
 pub(crate) mod sync;
 pub(crate) mod threads;

@@ -92,5 +92,5 @@ fn a_token_leaves_the_top_bit_to_the_driver() {
 fn the_default_driver_says_what_it_is() {
     let driver = Driver::new(&DriverConfig::default()).unwrap();
     assert!(driver.kind().starts_with("io_uring"), "{}", driver.kind());
-    assert!(!driver.has_work());
+    assert!(!driver.has_completions());
 }

@@ -73,11 +73,25 @@ pub(crate) struct Uring {
     backlog: VecDeque<squeue::Entry>,
     /// Completions that were reaped while submitting.
     spill: VecDeque<Completion>,
+    /// For how many turns the flag of task work is not believed. See [`DISTRUST`].
+    distrust: u32,
+    /// Stands for a flag that the kernel left set for nothing.
+    #[cfg(test)]
+    stuck_flag: bool,
     task_work: TaskWork,
     since_5_19: bool,
     /// `SINGLE_ISSUER`: the ring belongs to the thread that made it.
     _one_thread: PhantomData<*mut ()>,
 }
+
+/// Turns for which `TASKRUN` is not believed after an enter that it asked for has brought nothing.
+///
+/// The kernel adds an item to its list of task work, and then sets the flag (`io_req_local_work_add`). If the ring's thread runs
+/// the list in between, which clears the flag first, the flag is set afterwards and stands for nothing; an enter that finds the
+/// list empty does not clear it (seen on 6.18). A worker that believed it would poll for ever instead of sleeping. One
+/// that never believed it again would miss completions while it is busy; hence a look now and then. Sleeping in the kernel
+/// does not depend on the flag.
+const DISTRUST: u32 = 8;
 
 /// What the driver must remember of entries whose completions are to come.
 struct Book {
@@ -112,6 +126,9 @@ impl Uring {
             book: Book { in_flight: 0, doorbell, armed: false, multishot: true, rang: false },
             backlog: VecDeque::new(),
             spill: VecDeque::new(),
+            distrust: 0,
+            #[cfg(test)]
+            stuck_flag: false,
             task_work,
             since_5_19,
             _one_thread: PhantomData,
@@ -158,6 +175,8 @@ impl Uring {
         self.feed();
         if self.wants_enter() {
             self.enter(0, None);
+            let vain = self.ring.completion().is_empty() && self.flagged();
+            self.distrust = if vain { DISTRUST } else { 0 };
             self.reap(sink);
         }
         self.book.rang = false;
@@ -181,16 +200,13 @@ impl Uring {
     }
 
     #[inline]
-    pub(super) fn has_work(&self) -> bool {
+    pub(super) fn has_completions(&self) -> bool {
         // SAFETY: the views live for this expression only, and no other is alive: they are made nowhere else but under `&mut self`,
         // which `&self` excludes, and the driver stays on one thread.
         let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };
-        !submission.is_empty()
-            || !completion.is_empty()
-            || submission.taskrun()
-            || submission.cq_overflow()
-            || !self.spill.is_empty()
-            || !self.backlog.is_empty()
+        let news = !completion.is_empty() || submission.cq_overflow() || !self.spill.is_empty();
+        drop((submission, completion));
+        news || (self.distrust == 0 && self.flagged())
     }
 
     #[cfg(test)]
@@ -245,7 +261,27 @@ impl Uring {
     #[inline]
     fn wants_enter(&mut self) -> bool {
         let submission = self.ring.submission();
-        !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
+        if !submission.is_empty() || submission.cq_overflow() {
+            return true;
+        }
+        drop(submission);
+        if !self.flagged() {
+            self.distrust = 0;
+            return false;
+        }
+        self.distrust = self.distrust.saturating_sub(1);
+        self.distrust == 0
+    }
+
+    /// Whether the kernel says that task work is waiting. See [`DISTRUST`].
+    #[inline]
+    fn flagged(&self) -> bool {
+        #[cfg(test)]
+        if self.stuck_flag {
+            return true;
+        }
+        // SAFETY: as in `has_completions`.
+        unsafe { self.ring.submission_shared() }.taskrun()
     }
 
     /// One enter. What the kernel does not take now stays queued.

@@ -101,7 +101,6 @@ fn refused_enters_are_made_again() {
         assert_eq!(ring.gate.faults.len(), 9, "one attempt, then the backlog");
         assert_eq!(ring.backlog.len(), 96);
         ring.park(Some(LIMIT), &mut |completion| panic!("the kernel has nothing yet: {completion:?}"));
-        assert!(ring.has_work());
         ring.cancel(Token::new(100));
         assert_eq!(collect(&mut ring, 100), (1..101).collect());
     }
@@ -131,7 +130,7 @@ fn completions_of_a_flush_are_kept_for_the_next_turn() {
     submit_polls(&mut ring, &ours, libc::POLLOUT, 1..6);
     assert_eq!(ring.spill.len(), 4);
     assert_eq!(ring.in_flight(), 5);
-    assert!(ring.has_work());
+    assert!(ring.has_completions());
     // Parking does not sleep over them.
     let mut got = 0;
     ring.park(None, &mut |_| got += 1);
@@ -270,4 +269,30 @@ fn every_cause_has_its_cure() {
     let old = io::Error::new(io::ErrorKind::Unsupported, "it lacks the operation SEND");
     let message = DriverError::new(Step::Probe, old).to_string();
     assert!(message.contains("lacks the operation SEND") && message.contains("5.11"), "{message}");
+}
+
+/// The kernel can leave `TASKRUN` set with no task work to run; see `DISTRUST`. A worker that polls must come to rest, one that
+/// is busy must still see its completions.
+#[test]
+fn a_flag_that_stands_for_nothing_is_not_followed_for_ever() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let mut ring = Uring::new(&DriverConfig::default()).unwrap();
+    ring.turn(&mut |_| ());
+    ring.stuck_flag = true;
+    assert!(ring.has_completions(), "believed at first");
+    ring.turn(&mut |_| ());
+    assert!(!ring.has_completions(), "an enter brought nothing: the worker may sleep");
+    ring.park(Some(Duration::from_millis(1)), &mut |completion| panic!("nothing was submitted: {completion:?}"));
+    let before = ring.enters();
+    (0..10 * super::DISTRUST).for_each(|_| ring.turn(&mut |_| ()));
+    assert_eq!(ring.enters() - before, 10, "a busy worker looks now and then");
+    // SAFETY: no memory is named.
+    unsafe { ring.submit(&poll(&ours, libc::POLLIN), Token::new(1)) };
+    ring.turn(&mut |_| ());
+    theirs.write_all(b"x").unwrap();
+    let mut seen = 0;
+    for _ in 0..2 * super::DISTRUST {
+        ring.turn(&mut |_| seen += 1);
+    }
+    assert_eq!(seen, 1);
 }
