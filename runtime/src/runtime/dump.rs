@@ -8,7 +8,6 @@ use crate::registry::{self, Task};
 use crate::sched::scheduler::Stage;
 use crate::sched::{Scheduler, clock};
 use std::fmt;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -85,8 +84,8 @@ impl Dump {
         }
         dump.queued = scheduler.queued();
         for (worker, home) in scheduler.homes.iter().enumerate() {
-            let now = home.coarse_now.load(Relaxed).max(clock::coarse(clock::now()));
             let observed = home.slots.observe();
+            let now = clock::coarse(clock::now());
             let names = home.names.lock().unwrap_or_else(PoisonError::into_inner);
             dump.fibers.extend(observed.into_iter().map(|seen: Observed| FiberState {
                 id: FiberId::new(seen.id),

@@ -33,7 +33,21 @@ pub(crate) fn coarse(now: u64) -> u32 {
     (now >> 20) as u32
 }
 
-/// How long a coarse reading lies behind another.
+/// How long a coarse reading lies behind another; zero if it does not.
 pub(crate) fn coarse_between(earlier: u32, later: u32) -> Duration {
-    Duration::from_nanos(u64::from(later.wrapping_sub(earlier)) << 20)
+    let steps = later.wrapping_sub(earlier).cast_signed().max(0);
+    Duration::from_nanos(u64::from(steps.cast_unsigned()) << 20)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_readings_wrap_and_may_be_the_wrong_way_round() {
+        let step = Duration::from_nanos(1 << 20);
+        assert_eq!(coarse_between(5, 7), 2 * step);
+        assert_eq!(coarse_between(u32::MAX, 1), 2 * step);
+        assert_eq!(coarse_between(7, 5), Duration::ZERO);
+    }
 }
