@@ -85,21 +85,6 @@ fn scopes_nest() {
 }
 
 #[test]
-fn a_thread_may_have_a_scope() {
-    let runtime = runtime(2);
-    let count = AtomicUsize::new(0);
-    // Entered through the runtime, because the threads of other tests have theirs.
-    fiber::scope(|s| {
-        for n in 0..100 {
-            s.spawn(move || fiber::park_timeout(Duration::from_micros(n)));
-            s.spawn(|| count.fetch_add(1, SeqCst));
-        }
-    });
-    assert_eq!(count.load(SeqCst), 100);
-    drop(runtime);
-}
-
-#[test]
 fn the_first_panic_of_a_child_is_raised_again() {
     runtime(1).run(|| {
         let ended = Count::new();
@@ -147,24 +132,6 @@ fn the_panic_of_the_body_comes_first_and_waits_for_the_children() {
         assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"of the body"));
         assert_eq!(ended.get(), 1);
     });
-}
-
-#[test]
-fn a_panic_on_a_thread_waits_for_the_children_too() {
-    let runtime = runtime(2);
-    let ended = Count::new();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        fiber::scope(|s| {
-            s.spawn(|| {
-                sleep(Duration::from_millis(2));
-                ended.add();
-            });
-            panic_any("of the body");
-        })
-    }));
-    assert!(outcome.is_err());
-    assert_eq!(ended.get(), 1);
-    drop(runtime);
 }
 
 #[test]

@@ -241,11 +241,10 @@ fn destructors_run_when_a_limit_unwinds() {
         let count = Count::new();
         let outcome = timeout(MILLISECOND, || {
             let _outer = count.on_drop();
-            let inner = timeout(LONG, || {
+            let _inner = timeout(LONG, || {
                 let _inner = (count.on_drop(), count.on_drop());
                 sleep(LONG);
             });
-            drop(inner);
             unreachable!();
         });
         assert_eq!((outcome, count.get()), (Err::<(), _>(Elapsed), 3));

@@ -4,7 +4,8 @@
 //! one sleeps and none searches. A worker that was woken counts as searching from that moment on; when the last searcher
 //! finds something it wakes the next, so a burst wakes workers one by one. A worker that gives up searching looks once more
 //! at everything *after* it has said so (`Worker::park`), which closes the gap between a publisher that saw it searching
-//! and its own last look.
+//! and its own last look. What it finds then, it does not keep to itself: several may have published meanwhile, so the last
+//! searcher wakes a worker, as if it published the work itself.
 
 use crate::sys::sync::atomic::Ordering::SeqCst;
 use crate::sys::sync::{AtomicUsize, Mutex, fence};
@@ -148,6 +149,54 @@ mod loom_models {
             let seen = queue.load(loom::sync::atomic::Ordering::Relaxed) == 1;
             let woken = publisher.join().unwrap();
             assert!(seen || woken == Some(0), "the work is neither seen nor announced");
+        });
+    }
+
+    /// Two pieces of work published while the last searcher gives up, which then takes one of them and is busy for ever: the
+    /// other worker is woken for the rest.
+    #[test]
+    fn loom_idle_the_last_searcher_does_not_keep_work_to_itself() {
+        use loom::sync::atomic::Ordering::Relaxed;
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(2));
+            let queue = Arc::new(AtomicUsize::new(0));
+            idle.fall_asleep(1, false);
+            assert!(idle.start_searching());
+            let publisher = {
+                let (idle, queue) = (idle.clone(), queue.clone());
+                thread::spawn(move || {
+                    let publish = || {
+                        queue.fetch_add(1, Relaxed);
+                        idle.worker_to_wake()
+                    };
+                    [publish(), publish()]
+                })
+            };
+            let mut woken = Vec::new();
+            let last = idle.fall_asleep(0, true);
+            fence(SeqCst);
+            let mut awake = queue.load(Relaxed) > 0;
+            if awake && last {
+                woken.extend(idle.worker_to_wake());
+            }
+            let mut chosen = false;
+            if awake {
+                chosen = idle.wake_up(0);
+            }
+            let published = publisher.join().unwrap();
+            woken.extend(published.into_iter().flatten());
+            if !awake && woken.contains(&0) {
+                awake = true;
+                chosen = idle.wake_up(0);
+            }
+            let mut left = queue.load(Relaxed);
+            if awake && left > 0 {
+                left -= 1;
+                if chosen && idle.stop_searching() && left > 0 {
+                    woken.extend(idle.worker_to_wake());
+                }
+            }
+            assert!(left == 0 || woken.contains(&1), "{left} left, woken: {woken:?}");
         });
     }
 }

@@ -84,10 +84,14 @@ impl Worker {
     fn park(&self) {
         self.driver.borrow_mut().arm_doorbell();
         self.home.sleep().fall_asleep();
-        self.scheduler.idle.fall_asleep(self.index, self.searching.replace(false));
+        let last_searcher = self.scheduler.idle.fall_asleep(self.index, self.searching.replace(false));
         fence(SeqCst);
         if !self.work_appeared() {
             self.sleep();
+        } else if last_searcher && self.scheduler.has_fresh() {
+            // Published while this worker searched, so nobody was woken for it, and there may be more of it than this worker
+            // will take. It may be this worker that is chosen.
+            self.scheduler.wake_for_fresh();
         }
         self.home.sleep().wake_up();
         self.searching.set(self.scheduler.idle.wake_up(self.index));

@@ -21,7 +21,7 @@ checks! {
     the_environment_wins, an_environment_that_makes_no_sense_is_an_error, main_ends_as_std_does, stacks_are_measured_when_asked,
     runtimes_leave_nothing_behind, workers_are_as_many_as_processors, fibers_without_a_stack_have_an_error,
     a_runtime_that_cannot_end_says_why, threads_spawn_on_the_oldest_runtime, a_fiber_may_exit_the_process,
-    dropping_a_runtime_on_its_own_fiber_panics,
+    dropping_a_runtime_on_its_own_fiber_panics, threads_may_have_scopes,
 }
 
 const SIGQUIT: i32 = libc::SIGQUIT;
@@ -229,4 +229,8 @@ fn a_fiber_may_exit_the_process() {
 fn dropping_a_runtime_on_its_own_fiber_panics() {
     let ended = run("dropped_on_its_own_fiber", &[]).with_code(0);
     assert!(ended.out.contains("a Runtime was dropped or shut down on one of its own fibers"), "{ended}");
+}
+
+fn threads_may_have_scopes() {
+    run("scopes_on_threads", &[]).with_code(0);
 }

@@ -27,7 +27,7 @@ programs! {
     deadlock_of_two_runtimes, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
     other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, null_pointer, sigquit, settings, panic_in_main,
     high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber,
-    dropped_on_its_own_fiber,
+    dropped_on_its_own_fiber, scopes_on_threads,
 }
 
 fn runtime(workers: usize) -> Runtime {
@@ -532,5 +532,30 @@ fn dropped_on_its_own_fiber() -> ExitCode {
     let handle = runtime.handle();
     let error = handle.spawn(move || drop(runtime)).join().unwrap_err();
     println!("{error}");
+    ExitCode::SUCCESS
+}
+
+/// On threads, scopes spawn on the default runtime, so there must be no other.
+fn scopes_on_threads() -> ExitCode {
+    let _runtime = runtime(2);
+    let count = AtomicUsize::new(0);
+    fiber::scope(|s| {
+        for n in 0..100 {
+            s.spawn(move || fiber::park_timeout(Duration::from_micros(n)));
+            s.spawn(|| count.fetch_add(1, SeqCst));
+        }
+    });
+    assert_eq!(count.load(SeqCst), 100);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        fiber::scope(|s| {
+            s.spawn(|| {
+                sleep(Duration::from_millis(2));
+                count.fetch_add(1, SeqCst);
+            });
+            panic_any("of the body");
+        })
+    }));
+    assert_eq!(outcome.map(|()| unreachable!()).unwrap_err().downcast_ref(), Some(&"of the body"));
+    assert_eq!(count.load(SeqCst), 101, "the child was awaited");
     ExitCode::SUCCESS
 }
