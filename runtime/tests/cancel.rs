@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Cancellation and time limits: at every kind of wait, before the start, after the end, in the middle of an unwinding.
 
 mod common;

@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! No source of work starves another. Bounds are counted in yields of whoever is busy, and are generous; the promise is that
 //! there are bounds.
 

@@ -1,10 +1,15 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Fibers through the public interface: spawning, joining, parking, and staying on their thread.
 
 mod common;
 
-use common::{Count, LONG, OnDrop, Random, eventually, here, runtime, until_waiting};
-use fiber::runtime::{Builder, Reason};
+use common::{Count, LONG, OnDrop, Random, eventually, runtime};
+use fiber::runtime::Builder;
 use fiber::time::{Elapsed, sleep, timeout};
 use fiber::{Fiber, JoinHandle};
 use std::cell::{Cell, RefCell};
@@ -512,7 +517,7 @@ fn every_fiber_has_a_number_and_perhaps_a_name() {
     let all: HashSet<_> = numbers(&one).into_iter().chain(numbers(&two)).collect();
     assert_eq!(all.len(), 200);
     one.run(|| {
-        let named = fiber::Builder::new().name("parser").spawn(|| fiber::current());
+        let named = fiber::Builder::new().name("parser").spawn(fiber::current);
         let id = named.fiber().id();
         let this = named.join().unwrap();
         assert_eq!((this.id(), this.name()), (id, Some("parser")));

@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Channels behave as std's: the same tests run against both, and against ours between fibers, between threads, and mixed.
 
 mod common;

@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Panics: to the joiner, out of destructors, in the middle of waits, and what they leave of the siblings.
 
 mod common;

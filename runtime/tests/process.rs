@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! What a whole process does: how it reports, dumps, deadlocks, overflows and ends.
 //!
 //! This binary has no harness: it starts itself as each of the [`programs`], which have the main thread to themselves, and

@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Runtimes: running borrowed closures, several at once, their settings and errors.
 
 mod common;

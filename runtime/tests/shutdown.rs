@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! The end of a runtime: everything pending is cancelled, awaited and dropped, wherever it was.
 
 mod common;

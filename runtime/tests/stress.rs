@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Everything at once, at random, with many seeds; what must be conserved is counted.
 
 mod common;

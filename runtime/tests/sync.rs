@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! The mutex: exclusion between fibers and threads, fairness, and std's interface and poisoning.
 
 mod common;

@@ -1,4 +1,9 @@
 #![cfg(not(loom))]
+#![allow(
+    dropping_copy_types,
+    clippy::type_complexity,
+    reason = "tests drop results of every kind, and spell types out"
+)]
 //! Sleeping and time limits: never early, in order, nested, at the extremes. Nothing here asks how late.
 
 mod common;

@@ -3,6 +3,7 @@
 use super::error::{Cause, RuntimeError};
 use super::handle::Runtime;
 use crate::Numa;
+use crate::fiber::stack::SizeClass;
 use crate::sys::cpu;
 use std::fmt;
 use std::str::FromStr;
@@ -63,6 +64,11 @@ impl fmt::Display for ParseDriverError {
 
 impl std::error::Error for ParseDriverError {}
 
+/// More workers than any machine has processors; they would only wait for each other.
+const MOST_WORKERS: usize = 4096;
+/// What the attributes, too, take as the smallest size.
+const SMALLEST_STACK: usize = 16 << 10;
+
 /// Sets up a [`Runtime`].
 ///
 /// Each property has an environment variable that wins over what the program says, so that a deployed program can be tuned
@@ -107,7 +113,7 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             workers: None,
-            stack_size: crate::fiber::stack::SizeClass::DEFAULT.size(),
+            stack_size: SizeClass::DEFAULT.size(),
             numa: Numa::default(),
             driver: DriverKind::default(),
             blocking_threads: 512,
@@ -126,7 +132,7 @@ impl Builder {
     }
 
     /// How many workers, each a thread with a driver of its own. The default is one for each processor that the process may
-    /// use, by its affinity and its cgroup's quota.
+    /// use, by its affinity and its cgroup's quota. At least one, at most 4096.
     pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = Some(workers);
         self
@@ -191,8 +197,10 @@ impl Builder {
     /// two tasks chose the same name.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let builder = self.with_environment(|variable| std::env::var(variable).ok())?;
-        if builder.workers == Some(0) {
-            return Err(Cause::NoWorkers.into());
+        match builder.workers {
+            Some(0) => return Err(Cause::NoWorkers.into()),
+            Some(workers) if workers > MOST_WORKERS => return Err(Cause::TooManyWorkers(workers).into()),
+            _ => (),
         }
         super::launch::launch(builder)
     }
@@ -204,20 +212,16 @@ impl Builder {
 
     fn with_environment(mut self, read: impl Fn(&str) -> Option<String>) -> Result<Builder, RuntimeError> {
         let environment = Environment(read);
-        environment.apply(
-            "FIBER_WORKERS",
-            "a number",
-            |text| text.parse().ok(),
-            |workers| self.workers = Some(workers),
-        )?;
-        environment
-            .apply("FIBER_STACK_SIZE", "a size, such as 65536, 64k or 1m", size, |size| self.stack_size = size)?;
+        let workers = |workers| self.workers = Some(workers);
+        environment.apply("FIBER_WORKERS", "a number from 1 to 4096", worker_count, workers)?;
+        let sizes = "a size from 16k to 1g, such as 65536, 64k or 1m";
+        environment.apply("FIBER_STACK_SIZE", sizes, stack_size, |size| self.stack_size = size)?;
         let numa = "`any`, `local`, `spread` or the number of a node";
         environment.apply("FIBER_NUMA", numa, |text| text.parse().ok(), |numa| self.numa = numa)?;
         let drivers = "`auto`, `io_uring` or `epoll`";
         environment.apply("FIBER_DRIVER", drivers, |text| text.parse().ok(), |driver| self.driver = driver)?;
         let threads = |threads| self.blocking_threads = threads;
-        environment.apply("FIBER_BLOCKING_THREADS", "a number", |text| text.parse().ok(), threads)?;
+        environment.apply("FIBER_BLOCKING_THREADS", "a number from 1", positive, threads)?;
         environment.apply("FIBER_NAME", "a name", |text| Some(text.to_owned()), |name| self.name = name)?;
         let timeout = |timeout| self.shutdown_timeout = timeout;
         environment.apply("FIBER_SHUTDOWN_TIMEOUT", "a duration, such as 500ms or 10s", duration, timeout)?;
@@ -247,6 +251,18 @@ impl<R: Fn(&str) -> Option<String>> Environment<R> {
         }
         Ok(())
     }
+}
+
+fn worker_count(text: &str) -> Option<usize> {
+    positive(text).filter(|&workers| workers <= MOST_WORKERS)
+}
+
+fn positive(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|&number| number > 0)
+}
+
+fn stack_size(text: &str) -> Option<usize> {
+    size(text).filter(|&bytes| bytes >= SMALLEST_STACK && SizeClass::for_size(bytes).is_ok())
 }
 
 fn size(text: &str) -> Option<usize> {
@@ -316,7 +332,11 @@ mod tests {
     fn what_cannot_be_understood_is_named() {
         for (variable, value) in [
             ("FIBER_WORKERS", "many"),
+            ("FIBER_WORKERS", "0"),
+            ("FIBER_WORKERS", "100000"),
+            ("FIBER_STACK_SIZE", "7"),
             ("FIBER_STACK_SIZE", "64q"),
+            ("FIBER_STACK_SIZE", "2g"),
             ("FIBER_STACK_SIZE", "99999999999999999999g"),
             ("FIBER_NUMA", "near"),
             ("FIBER_DRIVER", "kqueue"),

@@ -179,7 +179,7 @@ impl fmt::Display for FiberState {
 }
 
 /// So many of something.
-struct Count(usize, &'static str);
+pub(super) struct Count(pub(super) usize, pub(super) &'static str);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! What can go wrong when a runtime starts or ends.
 
-use super::dump::Dump;
+use super::dump::{Count, Dump};
 use crate::driver::DriverError;
 use crate::fiber::stack::StackError;
 use crate::registry::DuplicateTask;
@@ -22,6 +22,7 @@ pub struct RuntimeError(Cause);
 #[derive(Debug)]
 pub(super) enum Cause {
     NoWorkers,
+    TooManyWorkers(usize),
     Environment { variable: &'static str, value: String, expected: &'static str },
     Stack(StackError),
     Driver(DriverError),
@@ -41,6 +42,12 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::NoWorkers => f.write_str("a runtime needs at least one worker, and 0 were asked for"),
+            Cause::TooManyWorkers(workers) => {
+                write!(
+                    f,
+                    "{workers} workers were asked for, and at most 4096 make sense; the default is one for each processor"
+                )
+            }
             Cause::Environment { variable, value, expected } => {
                 write!(f, "the environment variable {variable} is `{value}`; expected {expected}")
             }
@@ -109,8 +116,8 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the runtime was shut down and {} fibers did not end in time; they are left behind",
-            self.dump.fibers().len()
+            "fiber: the runtime was shut down, and {} did not end in time and stay behind",
+            Count(self.dump.fibers().len(), "fiber")
         )
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn report(scheduler: &Scheduler) {
         std::process::exit(EXIT_STATUS);
     }
     if !scheduler.stall_reported.swap(true, Relaxed) {
-        let others = others.map_or_else(|| "other".to_owned(), |count| count.to_string());
+        let others = others.map_or_else(String::new, |count| format!(" (there are {count})"));
         say(format_args!(
-            "fiber: all fibers wait, and no timer or operation is left that could wake one; only one of the {others} threads of \
-             this process that are not the runtime's can (this is said once)\n{}",
+            "fiber: all fibers wait, and no timer or operation is left that could wake one; only a thread that is not the \
+             runtime's can{others}; this is said once\n{}",
             Dump::of(scheduler)
         ));
     }

@@ -165,8 +165,8 @@ impl Builder {
         self
     }
 
-    /// Bytes of address space for the stack, rounded up to a power of two; at least 16 KiB. Memory is used only as deep as
-    /// the fiber gets. The default is the runtime's, 256 KiB unless configured. A size out of range makes
+    /// Bytes of address space for the stack, rounded up to a power of two, and to 16 KiB at least. Memory is used only as deep
+    /// as the fiber gets. The default is the runtime's, 256 KiB unless configured. Zero, and more than 1 GiB, make
     /// [`join`](JoinHandle::join) return an error that says so.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.stack_size = Some(bytes);

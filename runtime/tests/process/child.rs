@@ -1,6 +1,7 @@
 //! Starting this very binary as one of the programs under test, and looking at how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -44,6 +45,14 @@ pub(crate) fn start(program: &str, environment: &[(&str, &str)]) -> Running {
     }
     command.env(PROGRAM, program).env("RUST_BACKTRACE", "0").envs(environment.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Whoever runs the tests in the background of a shell passes on an ignored SIGQUIT.
+    // SAFETY: signal(2) may be called between fork and exec (signal-safety(7)).
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     let mut child = command.spawn().unwrap();
     let (sender, lines) = channel();
     let err = BufReader::new(child.stderr.take().unwrap());
