@@ -58,17 +58,14 @@ impl Idle {
         searching && before & SEARCHING_MASK == 1
     }
 
-    /// A worker wakes, or has found a reason not to sleep. `true` if it counts as searching from here on: because somebody chose
-    /// it, or because it `goes_on`, having searched before and seen work in its last look.
-    ///
-    /// It has to go on then, and not just take some of the work: all that was published while it searched woke nobody.
-    pub(crate) fn wake_up(&self, worker: usize, goes_on: bool) -> bool {
+    /// A worker wakes. `true` if somebody chose it to search, and so it counts as searching.
+    pub(crate) fn wake_up(&self, worker: usize) -> bool {
         let mut sleepers = self.lock();
         match sleepers.iter().position(|&sleeper| sleeper == worker) {
             Some(index) => {
                 sleepers.swap_remove(index);
-                self.counts.fetch_add(AWAKE + if goes_on { SEARCHING } else { 0 }, SeqCst);
-                goes_on
+                self.counts.fetch_add(AWAKE, SeqCst);
+                false
             }
             None => true,
         }
@@ -112,7 +109,7 @@ mod tests {
         idle.fall_asleep(2, false);
         assert_eq!(idle.worker_to_wake(), Some(2));
         assert_eq!(idle.worker_to_wake(), None, "worker 2 searches");
-        assert!(idle.wake_up(2, false), "it was chosen");
+        assert!(idle.wake_up(2), "it was chosen");
         assert!(idle.stop_searching(), "it was the last searcher");
         assert_eq!(idle.worker_to_wake(), Some(1));
     }
@@ -121,21 +118,8 @@ mod tests {
     fn a_worker_that_wakes_by_itself_does_not_search() {
         let idle = Idle::new(2);
         idle.fall_asleep(0, false);
-        assert!(!idle.wake_up(0, false));
+        assert!(!idle.wake_up(0));
         assert_eq!(idle.worker_to_wake(), None);
-    }
-
-    #[test]
-    fn a_searcher_that_sees_work_in_its_last_look_hands_the_rest_on() {
-        let idle = Idle::new(2);
-        idle.fall_asleep(1, false);
-        assert!(idle.start_searching());
-        assert_eq!((idle.worker_to_wake(), idle.worker_to_wake()), (None, None), "twice work, and worker 0 searches");
-        idle.fall_asleep(0, true);
-        // It sees the first.
-        assert!(idle.wake_up(0, true));
-        assert!(idle.stop_searching(), "it has to look for the second");
-        assert_eq!(idle.worker_to_wake(), Some(1));
     }
 }
 
