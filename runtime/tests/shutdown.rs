@@ -322,7 +322,7 @@ fn a_fiber_that_does_not_end_is_reported() {
     let stuck = fiber_that_spins(&runtime.handle(), release.clone(), dropped.on_drop());
     let parked = runtime.spawn(fiber::park);
     let error = runtime.shut_down_within(Duration::from_millis(20)).unwrap_err();
-    assert!(error.to_string().contains("1 fibers did not end in time"), "{error}");
+    assert!(error.to_string().contains("1 fiber did not end in time"), "{error}");
     let [seen] = error.dump().fibers() else { panic!("{}", error.dump()) };
     assert_eq!((seen.name(), seen.state()), (Some("spinner"), State::Running));
     assert!(error.dump().to_string().contains("'stubborn'"));
