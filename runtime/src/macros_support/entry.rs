@@ -18,7 +18,7 @@ where
 {
     match builder.build() {
         Ok(runtime) => {
-            let code = report(&runtime, body);
+            let code = report(&runtime, "main", body);
             if cfg!(panic = "abort") {
                 std::mem::forget(runtime);
             }
@@ -36,7 +36,7 @@ where
 /// A runtime that does not start fails the test; `should_panic` says that returning is what fails it.
 pub fn test<F: FnOnce() + Send>(builder: Builder, should_panic: bool, body: F) {
     match builder.build() {
-        Ok(runtime) => runtime.run(body),
+        Ok(runtime) => runtime.run_named(&test_name(), body),
         Err(error) if should_panic => eprintln!("error: {error}"),
         Err(error) => not_started(&error),
     }
@@ -49,17 +49,22 @@ where
     F: FnOnce() -> T + Send,
 {
     match builder.build() {
-        Ok(runtime) => report(&runtime, body),
+        Ok(runtime) => report(&runtime, &test_name(), body),
         Err(error) => not_started(&error),
     }
 }
 
-fn report<T, F>(runtime: &Runtime, body: F) -> ExitCode
+/// The harness names its threads after the tests; with `--test-threads=1` all are run by the main thread.
+fn test_name() -> String {
+    std::thread::current().name().unwrap_or("test").to_owned()
+}
+
+fn report<T, F>(runtime: &Runtime, name: &str, body: F) -> ExitCode
 where
     T: Termination,
     F: FnOnce() -> T + Send,
 {
-    runtime.run_named("main", move || body().report())
+    runtime.run_named(name, move || body().report())
 }
 
 fn not_started(error: &RuntimeError) -> ! {

@@ -104,6 +104,7 @@ impl Runtime {
     ///
     /// With the panic of `f`. If called on a fiber of this very runtime: `spawn` and `join` are meant. If the fiber was
     /// cancelled or could not be given a stack.
+    #[track_caller]
     pub fn run<F, T>(&self, f: F) -> T
     where
         F: FnOnce() -> T + Send,
@@ -122,6 +123,7 @@ impl Runtime {
         self.run_as(Identity { custom: Some(custom), ..Identity::default() }, f)
     }
 
+    #[track_caller]
     fn run_as<F, T>(&self, identity: Identity, f: F) -> T
     where
         F: FnOnce() -> T + Send,

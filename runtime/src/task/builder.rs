@@ -40,6 +40,7 @@ use std::time::Duration;
 /// fiber::spawn(move || *local);
 /// ```
 #[inline]
+#[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -74,6 +75,7 @@ where
 /// assert_eq!(count.get(), 3);
 /// # });
 /// ```
+#[track_caller]
 pub fn spawn_local<F, T>(f: F) -> LocalJoinHandle<T>
 where
     F: FnOnce() -> T + 'static,
@@ -91,6 +93,7 @@ enum Destination<'a> {
 impl Destination<'_> {
     /// The caller's own worker; for a thread that is none, the default runtime.
     #[inline]
+    #[track_caller]
     fn find() -> Self {
         match Worker::current() {
             Some(worker) => Destination::Here(worker),
@@ -111,6 +114,7 @@ impl Destination<'_> {
 }
 
 #[cold]
+#[track_caller]
 fn scheduler_for_thread() -> Arc<Scheduler> {
     process::default_scheduler().expect(
         "a fiber was spawned where no runtime is up: annotate main with #[fiber::main], or use fiber::runtime::Runtime",
@@ -213,6 +217,7 @@ impl Builder {
     /// # Panics
     ///
     /// As [`spawn`].
+    #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -227,6 +232,7 @@ impl Builder {
     /// # Panics
     ///
     /// As [`spawn_local`].
+    #[track_caller]
     pub fn spawn_local<F, T>(self, f: F) -> LocalJoinHandle<T>
     where
         F: FnOnce() -> T + 'static,
@@ -253,6 +259,7 @@ impl Builder {
     /// # Panics
     ///
     /// As [`spawn`].
+    #[track_caller]
     pub fn spawn_scoped<'scope, 'env, F, T>(
         self,
         scope: &'scope Scope<'scope, 'env>,

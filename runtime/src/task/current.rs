@@ -129,6 +129,7 @@ impl fmt::Display for Fiber {
 /// # });
 /// ```
 #[must_use]
+#[track_caller]
 pub fn current() -> Fiber {
     try_current().expect("fiber::current() was called on a thread that is not a fiber; see fiber::try_current()")
 }

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 /// assert!(timeout(Duration::from_millis(1), || sleep(Duration::from_secs(60))).is_err());
 /// # });
 /// ```
+#[track_caller]
 pub fn timeout<T>(duration: Duration, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
     limit(clock::after(duration), f)
 }
@@ -58,11 +59,14 @@ pub fn timeout<T>(duration: Duration, f: impl FnOnce() -> T) -> Result<T, Elapse
 /// assert!(timeout_at(deadline, fiber::park).is_err());
 /// # });
 /// ```
+#[track_caller]
 pub fn timeout_at<T>(deadline: Instant, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
     limit(clock::at(deadline), f)
 }
 
+#[track_caller]
 fn limit<T>(deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
-    let current = Current::get().expect("fiber::time::timeout was called on a thread that is not a fiber");
+    let current = Current::get()
+        .expect("fiber::time::timeout was called on a thread that is not a fiber; run it in fiber::spawn");
     cancel::with_limit(current, deadline, f)
 }

@@ -271,6 +271,11 @@ fn woken_threads_are_not_blocked() -> ExitCode {
 
 fn other_runtime_busy() -> ExitCode {
     let (one, two) = (runtime(1), runtime(1));
+    // Has a timer set from before there is anything to stall until after.
+    let busy = two.spawn(|| fiber::park_timeout(Duration::from_secs(600)));
+    while two.dump().fibers().iter().all(|fiber| fiber.state() != State::Waiting(Reason::Park)) {
+        std::thread::yield_now();
+    }
     let parked = one.spawn(fiber::park);
     let fiber = parked.fiber();
     let waker = two.spawn(move || {
@@ -279,6 +284,8 @@ fn other_runtime_busy() -> ExitCode {
     });
     parked.join().unwrap();
     waker.join().unwrap();
+    busy.fiber().unpark();
+    busy.join().unwrap();
     ExitCode::SUCCESS
 }
 
