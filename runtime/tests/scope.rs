@@ -142,16 +142,17 @@ fn the_panic_of_the_body_comes_first_and_waits_for_the_children() {
 #[test]
 fn children_that_are_cancelled_are_no_panic() {
     runtime(2).run(|| {
-        let count = Count::new();
+        let (begun, count) = (Count::new(), Count::new());
         fiber::scope(|s| {
             let one = s.spawn(fiber::park);
             for _ in 0..10 {
                 s.spawn(|| {
                     let _guard = count.on_drop();
+                    begun.add();
                     fiber::park();
                 });
             }
-            eventually("all of them run", || here().dump().fibers().len() == 12);
+            eventually("all of them run", || begun.get() == 10);
             one.cancel();
             assert!(one.join().unwrap_err().is_cancelled());
             s.cancel();
@@ -217,14 +218,15 @@ fn a_scope_in_the_middle_of_an_unwinding_waits_too() {
 #[test]
 fn a_cancelled_body_cancels_the_children() {
     runtime(2).run(|| {
-        let count = Count::new();
+        let (begun, count) = (Count::new(), Count::new());
         let parent = fiber::spawn({
-            let count = count.clone();
+            let (begun, count) = (begun.clone(), count.clone());
             move || {
                 fiber::scope(|s| {
                     for _ in 0..5 {
                         s.spawn(|| {
                             let _guard = count.on_drop();
+                            begun.add();
                             sleep(LONG);
                         });
                     }
@@ -233,7 +235,7 @@ fn a_cancelled_body_cancels_the_children() {
             }
         });
         until_waiting(&here(), &parent.fiber(), Reason::Sleep);
-        eventually("all of them run", || here().dump().fibers().len() == 7);
+        eventually("all of them run", || begun.get() == 5);
         parent.cancel();
         assert!(parent.join().unwrap_err().is_cancelled());
         assert_eq!(count.get(), 5);
