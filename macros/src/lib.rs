@@ -7,8 +7,10 @@
 //! expansion is still complete, with the default in place of what was wrong, beside the error: one mistake is one
 //! error, and editors go on working.
 
+mod check;
 mod expand;
 mod parse;
+mod table;
 mod words;
 
 use parse::Attribute;
@@ -300,4 +302,134 @@ pub fn task(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Test, arguments.into(), &item.into()).into()
+}
+
+/// Rejects blocking calls of std in helpers: functions, `impl` blocks, traits, inline modules whose code runs on fibers.
+///
+/// The other attributes of fiber check their own function; this one adds nothing but the check.
+///
+/// ```
+/// use fiber::sync::Mutex;
+///
+/// struct Counter(Mutex<u64>);
+///
+/// #[fiber::check]
+/// impl Counter {
+///     fn add(&self, more: u64) -> u64 {
+///         let mut count = self.0.lock().unwrap();
+///         *count += more;
+///         *count
+///     }
+/// }
+///
+/// assert_eq!(Counter(Mutex::new(1)).add(2), 3);
+/// ```
+///
+/// With `std::sync::Mutex` it would not compile, nor would a sleep, by whatever name:
+///
+/// ```compile_fail,E0277
+/// use std::{thread::sleep as nap, time::Duration};
+///
+/// #[fiber::check]
+/// fn later() {
+///     nap(Duration::from_secs(1)); // `std::thread::sleep` blocks the worker thread that runs this fiber
+/// }
+/// # fn main() {}
+/// ```
+///
+/// What is checked, and what cannot be seen (the inside of functions without an attribute, function pointers, generic
+/// and `dyn` receivers, macros of other crates), is in the guide's chapter "What blocks, and how we stop it".
+///
+/// # Arguments
+///
+/// | argument | values | meaning |
+/// | --- | --- | --- |
+/// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; here without it: no |
+/// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
+///
+/// A function in it that has an attribute of fiber is left to that one.
+#[proc_macro_attribute]
+pub fn check(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand(Attribute::Check, arguments.into(), &item.into()).into()
+}
+
+/// Lets a statement, an expression, a block or a function block its worker, for a reason.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// #[fiber::task]
+/// fn count(total: &Mutex<u64>) {
+///     #[fiber::allow_blocking(reason = "held for a few instructions, never across a wait")]
+///     let mut total = total.lock().unwrap();
+///     *total += 1;
+/// }
+///
+/// let total = Mutex::new(0);
+/// count(&total);
+/// assert_eq!(total.into_inner().unwrap(), 1);
+/// ```
+///
+/// It stands inside of a function that another attribute of fiber checks, or on one, below that attribute or above it.
+/// For what takes longer than a few microseconds, use `fiber::blocking`, which suspends only the fiber.
+///
+/// Where it is not needed, because nothing there blocks, it is an error: an exemption that covers nothing today would
+/// cover a mistake tomorrow. Loops in it and in the rest of the block behind it get no checkpoints, since a lock of std may
+/// be held there.
+#[proc_macro_attribute]
+pub fn allow_blocking(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray::allow_blocking(arguments.into(), item.into()).into()
+}
+
+/// Puts a checkpoint into a loop that would get none: an innermost `for` that calls nothing, one in a closure.
+///
+/// ```
+/// #[fiber::task]
+/// fn sum(numbers: Vec<u64>) -> u64 {
+///     let mut sum = 0u64;
+///     #[fiber::checkpoint]
+///     for number in numbers {
+///         sum = sum.wrapping_add(number);
+///     }
+///     sum
+/// }
+/// # assert_eq!(sum(vec![1, 2]), 3);
+/// ```
+///
+/// At a checkpoint a fiber that has used up its time slice lets others run. (Time slices are not in effect yet.) It never
+/// ends a fiber.
+#[proc_macro_attribute]
+pub fn checkpoint(_: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray::on_loops("checkpoint", item.into()).into()
+}
+
+/// Keeps the checkpoint out of a loop: one that must not be interrupted by other fibers, or that has to be vectorised.
+///
+/// ```
+/// #[fiber::task]
+/// fn scale(numbers: &mut [f32]) {
+///     let mut index = 0;
+///     #[fiber::no_checkpoint]
+///     while index < numbers.len() {
+///         numbers[index] *= 2.0;
+///         index += 1;
+///     }
+/// }
+/// # let mut numbers = [1.0];
+/// # scale(&mut numbers);
+/// # assert_eq!(numbers, [2.0]);
+/// ```
+///
+/// For a whole task: `#[fiber::task(checkpoints = false)]`.
+#[proc_macro_attribute]
+pub fn no_checkpoint(_: TokenStream, item: TokenStream) -> TokenStream {
+    expand::stray::on_loops("no_checkpoint", item.into()).into()
+}
+
+/// The part of fiber's support module that follows from the table of what blocks. For fiber itself.
+#[doc(hidden)]
+#[proc_macro]
+pub fn blocking_table(_: TokenStream) -> TokenStream {
+    check::support().into()
 }

@@ -67,7 +67,7 @@ mod sys;
 mod task;
 pub mod time;
 
-pub use fiber_macros::{main, task, test};
+pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};
 pub use sched::cancel::Cancelled;
 pub use task::{
     Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,

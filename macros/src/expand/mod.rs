@@ -13,38 +13,75 @@ mod descriptor;
 mod entry;
 mod rewrite;
 mod spans;
+pub(crate) mod stray;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::Path;
+use syn::{Item, ItemMod, Path};
 
-use crate::parse::{Arguments, Attribute, Driver, Function, Mistakes, Numa, check_entry, check_task};
+use crate::check::{self, Settings};
+use crate::parse::{
+    Arguments, Attribute, Body, Driver, Function, Mistakes, Numa, check_checked, check_entry, check_task,
+};
 
 /// Expands `#[attribute(arguments)] item`.
 pub(crate) fn expand(attribute: Attribute, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::parse(attribute, arguments, &mut mistakes);
-    let function = match Function::parse(attribute, item) {
+    let mut function = match Function::parse(attribute, item) {
         Ok(function) => function,
+        Err(error) if attribute == Attribute::Check => {
+            let checked = check_item(&arguments, item, error, &mut mistakes);
+            return quote!(#checked #mistakes);
+        }
         Err(error) => {
             mistakes.add(error);
             return quote!(#item #mistakes);
         }
     };
+    let rules = match attribute {
+        Attribute::Main | Attribute::Test => check_entry(attribute, &function, &mut mistakes),
+        Attribute::Task => check_task(&function, &mut mistakes),
+        Attribute::Check => check_checked(&function, &mut mistakes),
+    };
+    let Function { attrs, sig, body, .. } = &mut function;
+    if let Body::Block(_, tokens) = body {
+        let settings = settings(attribute, &arguments);
+        *tokens = check::body(&settings, attrs, sig, std::mem::take(tokens), &mut mistakes);
+    }
     let expansion = match attribute {
-        Attribute::Main | Attribute::Test => {
-            let rules = check_entry(attribute, &function, &mut mistakes);
-            entry::expand(attribute, &arguments, &function, rules)
-        }
-        Attribute::Task => {
-            let rules = check_task(&function, &mut mistakes);
-            task::expand(&arguments, &function, rules)
-        }
+        Attribute::Main | Attribute::Test => entry::expand(attribute, &arguments, &function, rules),
+        Attribute::Task => task::expand(&arguments, &function, rules),
+        Attribute::Check => function.to_token_stream(),
     };
     quote!(#expansion #mistakes)
+}
+
+/// `#[fiber::check]` on something with several functions in it.
+fn check_item(arguments: &Arguments, item: &TokenStream, error: syn::Error, mistakes: &mut Mistakes) -> TokenStream {
+    match syn::parse2(item.clone()) {
+        Ok(mut item @ (Item::Impl(_) | Item::Trait(_) | Item::Mod(ItemMod { content: Some(_), .. }))) => {
+            check::item(&settings(Attribute::Check, arguments), &mut item, mistakes);
+            item.to_token_stream()
+        }
+        _ => {
+            mistakes.add(error);
+            item.clone()
+        }
+    }
+}
+
+/// What the arguments say about the checks. Helpers under `check` may run off fibers as well, and get checkpoints only if
+/// they ask for them.
+fn settings(attribute: Attribute, arguments: &Arguments) -> Settings<'_> {
+    Settings {
+        krate: krate(arguments),
+        allow: arguments.allow.as_deref().unwrap_or_default(),
+        checkpoints: arguments.checkpoints.unwrap_or(attribute != Attribute::Check),
+    }
 }
 
 /// The path of the runtime crate: `::fiber`, or what `crate = "..."` says.

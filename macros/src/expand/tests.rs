@@ -23,13 +23,13 @@ fn main_starts_a_runtime_around_the_body() {
         &quote! {
             /// Documented.
             #[allow(unused)]
-            pub fn main() -> io::Result<()> { run()?; Ok(()) }
+            pub fn main() -> io::Result<()> { crate::run()?; Ok(()) }
         },
         &quote! {
             /// Documented.
             #[allow(unused)]
             pub fn main() -> ::std::process::ExitCode {
-                fn main() -> io::Result<()> { run()?; Ok(()) }
+                fn main() -> io::Result<()> { crate::run()?; Ok(()) }
                 ::fiber::macros_support::v1::main::<io::Result<()>, _>(
                     ::fiber::runtime::Builder::new()
                         .name("n")

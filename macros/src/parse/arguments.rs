@@ -14,7 +14,7 @@ use super::values::{self, Driver, Numa, Priority, Timeslice};
 
 /// What the arguments of one attribute say. What was not given, or was wrong, is `None`.
 ///
-/// One type serves the three attributes: the table in [`Attribute`] decides which takes what.
+/// One type serves all attributes: the table in [`Attribute`] decides which takes what.
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) krate: Option<Path>,
@@ -232,10 +232,10 @@ mod tests {
             mistakes,
             [
                 "there is no argument `worker`; `#[fiber::main]` takes `workers`, `stack_size`, `numa`, `driver`, \
-                 `blocking_threads`, `name` and `crate`",
+                 `blocking_threads`, `checkpoints`, `allow`, `name` and `crate`",
                 "`workers` is given twice",
                 "`priority` is an argument of `#[fiber::task]`; `#[fiber::main]` takes `workers`, `stack_size`, \
-                 `numa`, `driver`, `blocking_threads`, `name` and `crate`",
+                 `numa`, `driver`, `blocking_threads`, `checkpoints`, `allow`, `name` and `crate`",
                 "`name` needs a value: `name = \"...\"`",
                 "expected the name of an argument, as in `name = \"...\"`",
                 "expected `=`, `,` or `(` after `numa`",
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_argument_of_the_table_is_read() {
-        for attribute in [Attribute::Main, Attribute::Task, Attribute::Test] {
+        for attribute in [Attribute::Main, Attribute::Task, Attribute::Test, Attribute::Check] {
             for name in [
                 "workers",
                 "stack_size",

@@ -1,4 +1,4 @@
-//! The three attributes, and the one table of their arguments.
+//! The attributes on functions, and the one table of their arguments.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -8,9 +8,10 @@ pub(crate) enum Attribute {
     Main,
     Task,
     Test,
+    Check,
 }
 
-use Attribute::{Main, Task, Test};
+use Attribute::{Check, Main, Task, Test};
 
 /// Every argument: its name, the attributes that take it, and how it is written.
 ///
@@ -23,14 +24,14 @@ const ARGUMENTS: &[(&str, &[Attribute], &str)] = &[
     ("blocking_threads", &[Main, Test], "blocking_threads = 64"),
     ("priority", &[Task], "priority = \"high\""),
     ("timeslice", &[Task], "timeslice = \"1ms\""),
-    ("checkpoints", &[Task], "checkpoints = false"),
-    ("allow", &[Task], "allow(std::sync::Mutex::lock)"),
+    ("checkpoints", &[Main, Task, Test, Check], "checkpoints = false"),
+    ("allow", &[Main, Task, Test, Check], "allow(std::sync::Mutex::lock)"),
     ("unsafe", &[Task], "unsafe(migrate)"),
     ("companion", &[Task], "companion = \"fetch_task\""),
     ("associated", &[Task], "associated"),
     ("sim", &[Test], "sim"),
     ("name", &[Main, Task, Test], "name = \"...\""),
-    ("crate", &[Main, Task, Test], "crate = \"fiber\""),
+    ("crate", &[Main, Task, Test, Check], "crate = \"fiber\""),
 ];
 
 impl Attribute {
@@ -71,6 +72,7 @@ impl Display for Attribute {
             Main => "#[fiber::main]",
             Task => "#[fiber::task]",
             Test => "#[fiber::test]",
+            Check => "#[fiber::check]",
         })
     }
 }

@@ -36,6 +36,12 @@ impl Function {
                 keyword,
                 format!("`{attribute}` goes on a function: put it on each function inside this `impl` block"),
             ),
+            Some(keyword) if attribute == Attribute::Check => Error::new_spanned(
+                &keyword,
+                format!(
+                    "`{attribute}` goes on a function, an `impl` block, a trait or an inline module, and this is `{keyword}`"
+                ),
+            ),
             Some(keyword) => {
                 let message = format!("`{attribute}` goes on a function, and this is `{keyword}`");
                 Error::new_spanned(keyword, message)

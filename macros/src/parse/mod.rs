@@ -15,5 +15,5 @@ pub(crate) use arguments::{Arguments, Companion};
 pub(crate) use attribute::Attribute;
 pub(crate) use function::{Body, Function};
 pub(crate) use mistakes::Mistakes;
-pub(crate) use signature::{Rules, check_entry, check_task};
+pub(crate) use signature::{Rules, check_checked, check_entry, check_task};
 pub(crate) use values::{Driver, Numa, Priority, Timeslice};

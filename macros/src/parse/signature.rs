@@ -55,6 +55,18 @@ pub(crate) fn check_entry(attribute: Attribute, function: &Function, mistakes: &
     })
 }
 
+/// Finds what is wrong with a function under `#[fiber::check]`.
+pub(crate) fn check_checked(function: &Function, mistakes: &mut Mistakes) -> Rules {
+    checked(mistakes, |mistakes| {
+        if let Some(token) = function.sig.constness {
+            mistakes.at(token, "a `const fn` cannot call what blocks: there is nothing to check");
+        }
+        if let Body::Missing(semicolon) = &function.body {
+            mistakes.at(semicolon, "there is no body to check");
+        }
+    })
+}
+
 /// Finds what is wrong with a function under `#[fiber::task]`.
 pub(crate) fn check_task(function: &Function, mistakes: &mut Mistakes) -> Rules {
     checked(mistakes, |mistakes| {

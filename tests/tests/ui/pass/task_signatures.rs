@@ -98,7 +98,7 @@ fn same_name(same_name: u8, spawn: u8, scope: u8, this: u8) -> u8 {
 fn never(stop: bool) -> ! {
     assert!(!stop, "stopped");
     loop {
-        std::thread::park();
+        fiber::park();
     }
 }
 

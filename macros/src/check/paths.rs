@@ -1,0 +1,139 @@
+//! What a path can be, and what not.
+
+use proc_macro2::{Group, Punct, Spacing, TokenStream, TokenTree};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Ident, ItemUse, Macro, Path, Signature, Token};
+
+use super::macros;
+use crate::table::{Entry, Form, entries, named};
+
+/// The functions of the table with the last segment `name`: free ones, or those of types.
+pub(super) fn functions(name: &str, associated: bool) -> Vec<&'static Entry> {
+    named(name).filter(|entry| is_function(entry, associated)).collect()
+}
+
+/// The free functions of the table.
+pub(super) fn all_functions() -> Vec<&'static Entry> {
+    entries().iter().filter(|entry| is_function(entry, false)).collect()
+}
+
+/// Those that can be called with so many arguments, one of them a closure or not.
+pub(super) fn functions_with_arity(arguments: usize, with_closure: bool) -> Vec<&'static Entry> {
+    let fits = |entry: &&Entry| {
+        let Form::Function(function) = entry.form else { return false };
+        arity(entry) == arguments && function.signature.contains("FnOnce") == with_closure
+    };
+    all_functions().into_iter().filter(fits).collect()
+}
+
+fn is_function(entry: &Entry, associated: bool) -> bool {
+    matches!(entry.form, Form::Function(function) if function.is_associated() == associated)
+}
+
+fn arity(entry: &Entry) -> usize {
+    static ARITIES: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
+        let functions = entries().iter().filter_map(|entry| match entry.form {
+            Form::Function(function) => Some((&*entry.path, function.signature)),
+            _ => None,
+        });
+        let arity = |signature: &str| {
+            let signature = syn::parse_str::<Signature>(&format!("fn function{signature}"));
+            signature.expect("the table is Rust").inputs.len()
+        };
+        functions.map(|(path, signature)| (path, arity(signature))).collect()
+    });
+    ARITIES.get(&*entry.path).copied().unwrap_or_default()
+}
+
+/// Whether the path, written out, leads into fiber.
+pub(super) fn is_ours(resolved: &[String], krate: &str) -> bool {
+    resolved.len() > 1 && resolved.first().is_some_and(|first| first == "fiber" || first == krate)
+}
+
+/// Whether closures that this function gets run on another thread: `fiber::blocking`, `std::thread::spawn`.
+pub(super) fn runs_elsewhere(resolved: &[String], krate: &str) -> bool {
+    match resolved {
+        [.., module, name] if name == "blocking" => module == "fiber" || module == krate,
+        [.., module, name] if name == "spawn" => module == "thread",
+        _ => false,
+    }
+}
+
+/// Whether the last segment is something of a type or a trait: `File::open`, `Self::read`, `<File as Read>::read`.
+pub(super) fn is_of_type(path: &syn::ExprPath) -> bool {
+    let segments: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    path.qself.is_some() || names_type(&segments)
+}
+
+/// The same for segments.
+pub(super) fn names_type(segments: &[String]) -> bool {
+    let owner = segments.len().checked_sub(2).map(|owner| &segments[owner]);
+    owner.is_some_and(|owner| owner.starts_with(char::is_uppercase))
+}
+
+/// Makes `std::` absolute, wherever the walk looks, because at this place `std` means the shadow.
+pub(super) struct Absolute;
+
+impl VisitMut for Absolute {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        if path.leading_colon.is_none() && path.segments.len() > 1 && path.segments[0].ident == "std" {
+            path.leading_colon = Some(Token![::](path.segments[0].ident.span()));
+        }
+        visit_mut::visit_path_mut(self, path);
+    }
+
+    fn visit_item_use_mut(&mut self, import: &mut ItemUse) {
+        let begins = |word: &Ident| word == "std";
+        let syn::UseTree::Path(first) = &import.tree else { return };
+        if import.leading_colon.is_none() && begins(&first.ident) {
+            import.leading_colon = Some(Token![::](first.ident.span()));
+        }
+    }
+
+    fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        self.visit_path_mut(&mut mac.path);
+        if macros::Known::parse(mac).is_some() {
+            mac.tokens = absolute_tokens(std::mem::take(&mut mac.tokens));
+        }
+    }
+}
+
+/// Whether a macro that nobody understands gets a `std::`.
+pub(super) struct Unseen(pub(super) bool);
+
+impl VisitMut for Unseen {
+    fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        self.0 |= macros::Known::parse(mac).is_none() && macros::mentions_std(mac.tokens.clone());
+    }
+}
+
+/// `std::` becomes `::std::`.
+pub(super) fn absolute_tokens(tokens: TokenStream) -> TokenStream {
+    let mut absolute = false;
+    let mut tokens = tokens.into_iter().peekable();
+    let mut result = Vec::new();
+    while let Some(mut token) = tokens.next() {
+        let colon_follows = matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+        if let TokenTree::Group(group) = &token {
+            let mut inner = Group::new(group.delimiter(), absolute_tokens(group.stream()));
+            inner.set_span(group.span());
+            token = inner.into();
+        }
+        if let TokenTree::Ident(word) = &token
+            && word == "std"
+            && colon_follows
+            && !absolute
+        {
+            for spacing in [Spacing::Joint, Spacing::Alone] {
+                let mut colon = Punct::new(':', spacing);
+                colon.set_span(word.span());
+                result.push(colon.into());
+            }
+        }
+        absolute = matches!(&token, TokenTree::Punct(colon) if colon.as_char() == ':');
+        result.push(token);
+    }
+    result.into_iter().collect()
+}

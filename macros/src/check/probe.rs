@@ -1,0 +1,255 @@
+//! The code beside a call that compiles only if the call does not block. Its parts are in the runtime's
+//! `macros_support::check`, which says how it works.
+//!
+//! Tokens that an error may point at have the place of the user's: the name of a method, or a whole path. All others are
+//! marked as generated, so that the user's lints do not see them, and variables cannot meet the user's.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::{Expr, GenericParam, Path, Signature};
+
+use super::support::{marker_ident, method_entries, trait_ident};
+use crate::table::{Entry, Form};
+
+/// How probes are written for one body.
+pub(super) struct Prober {
+    /// Where the runtime's part is.
+    pub(super) support: TokenStream,
+    /// What the attribute allows.
+    pub(super) allowed: Vec<Option<&'static Entry>>,
+}
+
+/// A method by its name and its number of arguments: `read()` is that of a lock, `read(_)` that of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'a> {
+    pub(super) name: &'a str,
+    pub(super) arguments: usize,
+}
+
+impl Called<'_> {
+    /// What it can be, with the field of the verdict.
+    fn entries(self) -> impl Iterator<Item = (usize, &'static Entry)> {
+        let entries = method_entries(self.name).into_iter().enumerate();
+        entries.filter(move |(_, entry)| entry.arguments == self.arguments)
+    }
+}
+
+/// What a probe asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// That the call does not block.
+    Harmless,
+    /// That it does: it is exempted.
+    Blocking,
+}
+
+/// Generated tokens, with variables that only generated tokens see.
+macro_rules! generated {
+    ($($tokens:tt)*) => {
+        ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*)
+    };
+}
+pub(super) use generated;
+
+/// The value that a probe looks at on its way.
+pub(super) fn passing() -> Ident {
+    Ident::new("value", Span::mixed_site())
+}
+
+impl Prober {
+    /// Code that is compiled and never run.
+    pub(super) fn dead(&self, code: &TokenStream) -> TokenStream {
+        let support = &self.support;
+        generated! {
+            if false {
+                use #support::probes::*;
+                #code
+                #support::never()
+            }
+        }
+    }
+
+    /// Whether a method of some type blocks and is called so.
+    pub(super) fn knows_method(&self, method: Called<'_>) -> bool {
+        method.entries().next().is_some()
+    }
+
+    /// Whether it can be refused.
+    pub(super) fn refuses_method(&self, method: Called<'_>) -> bool {
+        method.entries().any(|(_, entry)| !self.allows(entry))
+    }
+
+    pub(super) fn allows(&self, entry: &Entry) -> bool {
+        self.allowed.iter().flatten().any(|allowed| std::ptr::eq(*allowed, entry))
+    }
+
+    /// Asks about `method`, called at `place`, of a receiver that may be mentioned again.
+    pub(super) fn mentioned(
+        &self,
+        asks: Asks,
+        method: Called<'_>,
+        place: Span,
+        receiver: &impl ToTokens,
+    ) -> TokenStream {
+        let marker = self.marker(method.name);
+        self.ask_receiver(asks, method, place, &generated!((#receiver).__fiber_receiver(#marker)))
+    }
+
+    /// Asks about `method`, called at `place`, of a value behind `reference`.
+    pub(super) fn referenced(
+        &self,
+        asks: Asks,
+        method: Called<'_>,
+        place: Span,
+        reference: &TokenStream,
+    ) -> TokenStream {
+        let (support, marker) = (&self.support, self.marker(method.name));
+        self.ask_receiver(asks, method, place, &generated!(#support::Receiver(#marker, #reference)))
+    }
+
+    fn ask_receiver(&self, asks: Asks, method: Called<'_>, place: Span, receiver: &TokenStream) -> TokenStream {
+        let support = placed(self.support.clone(), place);
+        let verdict = Ident::new("verdict", place);
+        let questions = match asks {
+            Asks::Blocking => quote_spanned!(place=> #support::NeedsExemption::ok(#verdict.0);),
+            Asks::Harmless => {
+                let refused = method.entries().filter(|(_, entry)| !self.allows(entry));
+                refused
+                    .map(|(field, entry)| {
+                        let entry = trait_ident(entry, place);
+                        let field = syn::Index { index: u32::try_from(field).unwrap_or_default(), span: place };
+                        quote_spanned!(place=> #support::#entry::ok(#verdict.1.#field);)
+                    })
+                    .collect()
+            }
+        };
+        generated! {
+            let #verdict = (&&&&&&#receiver).verdict();
+            #questions
+        }
+    }
+
+    fn marker(&self, name: &str) -> TokenStream {
+        let (support, marker) = (&self.support, marker_ident(name, Span::mixed_site()));
+        generated!(#support::methods::#marker)
+    }
+
+    /// Asks whether `function`, which the user wrote as `path`, is one of `entries`. `arguments` are those of the call, if
+    /// it is one.
+    pub(super) fn function<'a>(
+        &self,
+        asks: Asks,
+        entries: &[&'static Entry],
+        function: &Ident,
+        path: &Path,
+        arguments: Option<impl IntoIterator<Item = &'a Expr> + Clone>,
+    ) -> TokenStream {
+        let Some((first, last)) = ends(path) else { return TokenStream::new() };
+        let support = &self.support;
+        let verdict = Ident::new("verdict", first);
+        let mut questions = TokenStream::new();
+        let mut either = generated!(#support::Fine);
+        for entry in entries.iter().filter(|entry| asks == Asks::Blocking || !self.allows(entry)) {
+            let Form::Function(row) = entry.form else { continue };
+            let identity = self.identity(entry, function);
+            let arguments = arguments.clone().map(|arguments| {
+                let verdicts = row.calls.iter().zip(arguments).filter_map(|(method, argument)| {
+                    let marker = self.marker(method);
+                    super::receiver::can_be_mentioned_as_argument(argument)
+                        .then(|| generated!((&&&&&&(#argument).__fiber_receiver(#marker)).verdict().0))
+                });
+                generated!(#(.or(#verdicts))*)
+            });
+            let by_arguments = match arguments {
+                _ if row.calls.is_empty() => TokenStream::new(),
+                None => continue,
+                Some(verdicts) => generated!(.and(#support::Fine #verdicts)),
+            };
+            let one = generated!(#identity #by_arguments);
+            match asks {
+                Asks::Blocking => either = generated!(#either.or(#one)),
+                Asks::Harmless => {
+                    questions.extend(generated!(let #verdict = (#one,);));
+                    questions.extend(self.call_over(&trait_ident(entry, last), first, last));
+                }
+            }
+        }
+        if asks == Asks::Blocking {
+            questions = generated!(let #verdict = (#either,););
+            questions.extend(self.call_over(&Ident::new("NeedsExemption", last), first, last));
+        }
+        questions
+    }
+
+    /// `support::name::ok(verdict.0);`, the tokens at the place of a whole path: an error underlines all of it.
+    fn call_over(&self, name: &Ident, first: Span, last: Span) -> TokenStream {
+        let support = placed(self.support.clone(), first);
+        let verdict = Ident::new("verdict", first);
+        let field = syn::Index { index: 0, span: last };
+        let ok = Ident::new("ok", last);
+        let argument = quote_spanned!(last=> (#verdict.#field););
+        quote_spanned!(first=> #support::#name::#ok #argument)
+    }
+
+    /// Whether `function` is the one of `entry`.
+    fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
+        let Form::Function(row) = entry.form else { return TokenStream::new() };
+        let support = &self.support;
+        let std: TokenStream = format!("::{}", entry.path).parse().expect("the table is Rust");
+        let std = generated_everywhere(std);
+        let signature = format!("fn function{}", row.signature);
+        let signature: Signature = syn::parse_str(&signature).expect("the table is Rust");
+        let types: Vec<_> = signature.generics.params.iter().filter_map(settled).collect();
+        let lints = row.deprecated.then(|| generated!(, deprecated));
+        let lints = generated!(#[allow(clippy::disallowed_methods, clippy::disallowed_types #lints)]);
+        if types.is_empty() {
+            return generated!({ #lints let std = #std; #support::Pair(&#function, &std).verdict() });
+        }
+        let open = types.iter().map(|_| generated!(_));
+        generated!({
+            #lints
+            let (std, settled) = (#std::<#(#open),*>, #std::<#(#types),*>);
+            #support::Pair(&#function, &std).verdict().settle(&std, &settled)
+        })
+    }
+}
+
+/// A type that fits the parameter of a function of std, for where the function is not the user's and so nothing else says.
+fn settled(parameter: &GenericParam) -> Option<TokenStream> {
+    let GenericParam::Type(parameter) = parameter else { return None };
+    let bounds = parameter.bounds.to_token_stream().to_string();
+    Some(if bounds.contains("Read") {
+        generated!(::std::io::Empty)
+    } else if bounds.contains("Write") {
+        generated!(::std::io::Sink)
+    } else if bounds.is_empty() {
+        // `thread::scope` says in its `where` clause what its two are.
+        if parameter.ident == "F" { generated!(fn(&::std::thread::Scope<'_, '_>)) } else { generated!(()) }
+    } else {
+        // `AsRef<Path>`, `AsRef<[u8]>`, `ToSocketAddrs`.
+        generated!(&'static str)
+    })
+}
+
+/// The first and the last token of `path`.
+fn ends(path: &Path) -> Option<(Span, Span)> {
+    Some((path.segments.first()?.ident.span(), path.segments.last()?.ident.span()))
+}
+
+/// `tokens`, all at `place`.
+fn placed(tokens: TokenStream, place: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &token {
+                token = Group::new(group.delimiter(), placed(group.stream(), place)).into();
+            }
+            token.set_span(place);
+            token
+        })
+        .collect()
+}
+
+fn generated_everywhere(tokens: TokenStream) -> TokenStream {
+    placed(tokens, Span::mixed_site())
+}

@@ -1,0 +1,127 @@
+//! Places and values. `self.state[i]` is a place: a probe may mention it again. `open()?` is a value: mentioned again, it
+//! would be a second call, so a probe has to take it on its way.
+
+use syn::{Expr, UnOp};
+
+/// Whether `expr` is a place that begins with a variable, or a reference to one.
+pub(super) fn can_be_mentioned(expr: &Expr) -> bool {
+    match expr {
+        Expr::Path(_) => true,
+        Expr::Field(field) => can_be_mentioned(&field.base),
+        Expr::Index(index) => can_be_mentioned(&index.expr) && duplicable(&index.index),
+        Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)) && can_be_mentioned(&unary.expr),
+        Expr::Paren(paren) => can_be_mentioned(&paren.expr),
+        Expr::Group(group) => can_be_mentioned(&group.expr),
+        _ => false,
+    }
+}
+
+/// The same, or a reference to it.
+pub(super) fn can_be_mentioned_as_argument(expr: &Expr) -> bool {
+    match expr {
+        Expr::Reference(reference) => can_be_mentioned(&reference.expr),
+        Expr::Paren(paren) => can_be_mentioned_as_argument(&paren.expr),
+        Expr::Group(group) => can_be_mentioned_as_argument(&group.expr),
+        _ => can_be_mentioned(expr),
+    }
+}
+
+/// What the place `expr` begins with: `open()` of `open().files[0]`.
+pub(super) fn root(expr: &mut Expr) -> &mut Expr {
+    let goes_on = match expr {
+        Expr::Field(_) | Expr::Index(_) | Expr::Paren(_) | Expr::Group(_) => true,
+        Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)),
+        _ => false,
+    };
+    if !goes_on {
+        return expr;
+    }
+    match expr {
+        Expr::Field(field) => root(&mut field.base),
+        Expr::Index(index) => root(&mut index.expr),
+        Expr::Unary(unary) => root(&mut unary.expr),
+        Expr::Paren(paren) => root(&mut paren.expr),
+        Expr::Group(group) => root(&mut group.expr),
+        _ => unreachable!("it was one of these"),
+    }
+}
+
+/// Whether no type that this expression can have blocks in anything, or it never has a value.
+pub(super) fn is_harmless(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Array(_)
+            | Expr::Binary(_)
+            | Expr::Break(_)
+            | Expr::Closure(_)
+            | Expr::Continue(_)
+            | Expr::Lit(_)
+            | Expr::Range(_)
+            | Expr::Repeat(_)
+            | Expr::Return(_)
+            | Expr::Struct(_)
+            | Expr::Tuple(_)
+    )
+}
+
+/// Whether the expression may stand twice, once in code that never runs: nothing in it declares something, or is much.
+pub(super) fn duplicable(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(_) | Expr::Path(_) => true,
+        Expr::Array(array) => array.elems.iter().all(duplicable),
+        Expr::Binary(binary) => duplicable(&binary.left) && duplicable(&binary.right),
+        Expr::Call(call) => duplicable(&call.func) && call.args.iter().all(duplicable),
+        Expr::Cast(cast) => duplicable(&cast.expr),
+        Expr::Field(field) => duplicable(&field.base),
+        Expr::Group(group) => duplicable(&group.expr),
+        Expr::Index(index) => duplicable(&index.expr) && duplicable(&index.index),
+        Expr::MethodCall(call) => duplicable(&call.receiver) && call.args.iter().all(duplicable),
+        Expr::Paren(paren) => duplicable(&paren.expr),
+        Expr::Range(range) => [&range.start, &range.end].into_iter().flatten().all(|end| duplicable(end)),
+        Expr::Reference(reference) => duplicable(&reference.expr),
+        Expr::Struct(fields) => fields.rest.is_none() && fields.fields.iter().all(|field| duplicable(&field.expr)),
+        Expr::Try(expr) => duplicable(&expr.expr),
+        Expr::Tuple(tuple) => tuple.elems.iter().all(duplicable),
+        Expr::Unary(unary) => duplicable(&unary.expr),
+        _ => false,
+    }
+}
+
+/// Takes `expr` out, to be put back in another form.
+pub(super) fn taken(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, Expr::Verbatim(proc_macro2::TokenStream::new()))
+}
+
+/// Whether `block` neither calls anything nor loops, as far as one sees.
+pub(super) fn is_call_free(block: &syn::Block) -> bool {
+    use syn::visit_mut::VisitMut;
+
+    struct Calls(bool);
+
+    impl VisitMut for Calls {
+        fn visit_expr_mut(&mut self, expr: &mut Expr) {
+            self.0 |= matches!(
+                expr,
+                Expr::Await(_)
+                    | Expr::Call(_)
+                    | Expr::ForLoop(_)
+                    | Expr::Loop(_)
+                    | Expr::Macro(_)
+                    | Expr::MethodCall(_)
+                    | Expr::While(_)
+                    | Expr::Verbatim(_)
+            );
+            if !self.0 {
+                syn::visit_mut::visit_expr_mut(self, expr);
+            }
+        }
+
+        fn visit_macro_mut(&mut self, _: &mut syn::Macro) {
+            self.0 = true;
+        }
+    }
+
+    let mut calls = Calls(false);
+    calls.visit_block_mut(&mut block.clone());
+    !calls.0
+}

@@ -1,0 +1,414 @@
+//! The walk over a body: which expressions are looked at, and what stands there afterwards.
+//!
+//! Here is the way through it, with the scopes and what the attributes on the way say; [`calls`](super::calls) has what
+//! is done to an expression.
+
+use proc_macro2::{Ident, Span, TokenTree};
+use quote::ToTokens;
+use std::collections::HashSet;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, ImplItem, Item, ItemFn, Pat, Signature,
+    Stmt, TraitItem,
+};
+
+use super::attributes::{self, Marks};
+use super::exempt::Exempt;
+use super::loops::{self, Checkpoints};
+use super::names::Names;
+use super::probe::{Asks, Called, Prober, generated, passing};
+use super::receiver::{is_harmless, taken};
+use crate::parse::Mistakes;
+use crate::table::named;
+
+/// What `for` calls on what stands behind `in`.
+const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
+
+/// The walk, and what it knows at the place where it is.
+pub(super) struct Walk<'a> {
+    pub(super) prober: &'a Prober,
+    pub(super) names: Names,
+    pub(super) mistakes: &'a mut Mistakes,
+    pub(super) checkpoints: Checkpoints,
+    /// Set inside what an exemption covers.
+    pub(super) exempt: Option<Exempt>,
+    pub(super) seen: Seen,
+    /// The suspicious names so far.
+    pub(super) met: HashSet<String>,
+    /// Names of one segment that were asked about as possible renames, once in a body.
+    pub(super) asked: HashSet<String>,
+    /// What `crate = ".."` calls the runtime crate, last segment.
+    pub(super) krate: String,
+    /// Whether `std` in the arguments of macros means the shadow.
+    pub(super) shadowed: bool,
+}
+
+/// What the walk came by.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// Calls with a name of the table.
+    pub(super) named: usize,
+    /// Calls of something that an import may have renamed.
+    pub(super) perhaps: usize,
+    /// Those that were asked about.
+    pub(super) rewritten: usize,
+}
+
+impl Walk<'_> {
+    /// Whether and what a probe at a call with a name of the table asks; counts it.
+    pub(super) fn asks(&mut self, name: &str) -> Option<Asks> {
+        self.seen.named += 1;
+        self.met.insert(name.to_owned());
+        let asks = match &self.exempt {
+            None => Some(Asks::Harmless),
+            Some(exempt) => exempt.single.then_some(Asks::Blocking),
+        };
+        self.seen.rewritten += usize::from(asks.is_some());
+        asks
+    }
+
+    /// The same at a call of something that an import might have renamed.
+    pub(super) fn asks_perhaps(&mut self) -> Option<Asks> {
+        self.seen.perhaps += 1;
+        let asks = self.exempt.is_none().then_some(Asks::Harmless);
+        self.seen.rewritten += usize::from(asks.is_some());
+        asks
+    }
+
+    pub(super) fn closure(&mut self, closure: &mut ExprClosure, passes_on: bool) {
+        self.names.open();
+        closure.inputs.iter().for_each(|input| self.names.bind(input));
+        let checkpoints =
+            if passes_on && closure.asyncness.is_none() { self.checkpoints } else { self.checkpoints.suspended() };
+        let outside = std::mem::replace(&mut self.checkpoints, checkpoints);
+        self.visit_expr_mut(&mut closure.body);
+        self.checkpoints = outside;
+        self.names.close();
+    }
+
+    /// The body of a function inside of what is walked.
+    pub(super) fn function(&mut self, attrs: &mut Vec<Attribute>, signature: &Signature, body: &mut Block, drop: bool) {
+        if attributes::has_own_check(attrs) || signature.constness.is_some() {
+            return;
+        }
+        let marks = attributes::take(attrs, self.mistakes);
+        let outside = self.checkpoints;
+        self.checkpoints = if drop { outside.suspended() } else { outside.in_function(signature) };
+        self.names.open_function(signature);
+        self.marked(&marks, |walk| walk.visit_block_mut(body));
+        self.names.close();
+        self.checkpoints = outside;
+    }
+
+    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks) {
+        let original = expr.expr.clone();
+        self.receiver(&mut expr.expr);
+        if !is_harmless(&original)
+            && !matches!(*original, Expr::Macro(_))
+            && !self.is_asked_itself(&original)
+            && let Some(asks) = self.asks(INTO_ITER.name)
+            && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
+        {
+            let passing = passing();
+            let place = last_span(&original);
+            let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
+            *expr.expr = self.through(&probe, &taken(&mut expr.expr));
+        }
+        self.names.open();
+        self.names.bind(&expr.pat);
+        let here = loops::in_for(self.checkpoints, marks, &expr.body);
+        self.visit_block_mut(&mut expr.body);
+        self.names.close();
+        if here {
+            loops::insert(&self.prober.support, &mut expr.body);
+        }
+    }
+
+    /// Whether the value comes from a call with a name of the table: `rx.iter()`, `fs::read_dir(path)?`. One mistake is one
+    /// error.
+    fn is_asked_itself(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Try(expr) => self.is_asked_itself(&expr.expr),
+            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
+                self.is_asked_itself(&call.receiver)
+            }
+            Expr::MethodCall(call) => {
+                let name = call.method.to_string();
+                self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
+            }
+            Expr::Call(call) => matches!(&*call.func, Expr::Path(callee)
+                if callee.path.segments.last().is_some_and(|last| named(&last.ident.to_string()).next().is_some())),
+            _ => false,
+        }
+    }
+
+    fn while_loop(&mut self, expr: &mut ExprWhile, marks: &Marks) -> Option<Expr> {
+        self.names.open();
+        self.visit_expr_mut(&mut expr.cond);
+        self.visit_block_mut(&mut expr.body);
+        self.names.close();
+        loops::wants(self.checkpoints, marks).then(|| loops::desugared(&self.prober.support, expr))
+    }
+
+    fn if_else(&mut self, expr: &mut ExprIf) {
+        self.names.open();
+        self.visit_expr_mut(&mut expr.cond);
+        self.visit_block_mut(&mut expr.then_branch);
+        self.names.close();
+        if let Some((_, otherwise)) = &mut expr.else_branch {
+            self.visit_expr_mut(otherwise);
+        }
+    }
+
+    /// `visit`, under what stands at `marks`.
+    pub(super) fn marked(&mut self, marks: &Marks, mut visit: impl FnMut(&mut Self)) {
+        match &marks.exempt {
+            Some(at) if self.exempt.is_none() => self.exempted(at, visit),
+            _ => visit(self),
+        }
+    }
+
+    /// A statement of a block, which may become several.
+    fn visit_statement(&mut self, mut statement: Stmt, block: &mut Vec<Stmt>) {
+        match &mut statement {
+            Stmt::Local(local) => {
+                let marks = attributes::take(&mut local.attrs, self.mistakes);
+                self.marked(&marks, |walk| {
+                    if let Some(init) = &mut local.init {
+                        walk.visit_expr_mut(&mut init.expr);
+                        if let Some((_, diverge)) = &mut init.diverge {
+                            walk.visit_expr_mut(diverge);
+                        }
+                    }
+                });
+                self.names.bind(&local.pat);
+                self.after(&marks);
+            }
+            Stmt::Item(item) => self.visit_item_mut(item),
+            Stmt::Macro(mac) => {
+                let marks = attributes::take(&mut mac.attrs, self.mistakes);
+                let tokens = mac.mac.tokens.clone();
+                let expression = mac.semi_token.is_none();
+                let mut probe = None;
+                self.marked(&marks, |walk| {
+                    // The last one may be the value of the block.
+                    probe = walk.macro_call(&mut mac.mac, (!expression).then_some(block));
+                });
+                if let Some(probe) = probe {
+                    statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
+                }
+                self.names.bind_all(tokens);
+                self.after(&marks);
+            }
+            Stmt::Expr(expr, semicolon) => {
+                let whole = semicolon.is_some();
+                let marks = attributes::take_of(expr, self.mistakes);
+                self.marked(&marks, |walk| {
+                    let rewritten = match &mut *expr {
+                        Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
+                        Expr::Call(call) if whole => walk.call(call, Some(block)),
+                        expr => {
+                            walk.visit_marked(expr, &marks);
+                            None
+                        }
+                    };
+                    if let Some(rewritten) = rewritten {
+                        *expr = rewritten;
+                    }
+                });
+                self.after(&marks);
+            }
+        }
+        block.push(statement);
+    }
+
+    fn without_checkpoints(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outside = self.checkpoints;
+        self.checkpoints = outside.suspended();
+        visit(self);
+        self.checkpoints = outside;
+    }
+
+    /// A lock may be held from here to the end of the block.
+    fn after(&mut self, marks: &Marks) {
+        if marks.exempt.is_some() {
+            self.checkpoints = self.checkpoints.suspended();
+        }
+    }
+
+    /// An expression whose attributes have been taken.
+    fn visit_marked(&mut self, expr: &mut Expr, marks: &Marks) {
+        let rewritten = match &mut *expr {
+            Expr::Async(block) => {
+                self.without_checkpoints(|walk| walk.visit_block_mut(&mut block.block));
+                None
+            }
+            Expr::Call(call) => self.call(call, None),
+            Expr::Closure(closure) => {
+                self.closure(closure, false);
+                None
+            }
+            // Evaluated by the compiler.
+            Expr::Const(_) | Expr::Verbatim(_) => None,
+            Expr::ForLoop(expr) => {
+                self.for_loop(expr, marks);
+                None
+            }
+            Expr::If(expr) => {
+                self.if_else(expr);
+                None
+            }
+            Expr::Let(condition) => {
+                self.visit_expr_mut(&mut condition.expr);
+                self.names.bind(&condition.pat);
+                None
+            }
+            Expr::Loop(expr) => {
+                self.visit_block_mut(&mut expr.body);
+                if loops::wants(self.checkpoints, marks) {
+                    loops::insert(&self.prober.support, &mut expr.body);
+                }
+                None
+            }
+            Expr::Macro(expr) => match self.macro_call(&mut expr.mac, None) {
+                Some(probe) => {
+                    let attrs = std::mem::take(&mut expr.attrs);
+                    Some(self.beside(&probe, &attrs, expr))
+                }
+                None => None,
+            },
+            Expr::MethodCall(call) => self.method_call(call, None),
+            Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => {
+                let path = path.path.clone();
+                self.path_as_value(&path, false)
+            }
+            Expr::Path(_) => None,
+            Expr::Repeat(repeat) => {
+                self.visit_expr_mut(&mut repeat.expr);
+                None
+            }
+            Expr::Unsafe(block) => {
+                self.without_checkpoints(|walk| walk.visit_block_mut(&mut block.block));
+                None
+            }
+            Expr::While(expr) => self.while_loop(expr, marks),
+            Expr::Assign(assign) => {
+                self.receiver(&mut assign.left);
+                self.visit_expr_mut(&mut assign.right);
+                None
+            }
+            expr => {
+                visit_mut::visit_expr_mut(self, expr);
+                None
+            }
+        };
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
+        }
+    }
+}
+
+impl VisitMut for Walk<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let marks = attributes::take_of(expr, self.mistakes);
+        self.marked(&marks, |walk| walk.visit_marked(expr, &marks));
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.names.open();
+        let checkpoints = self.checkpoints;
+        for statement in &block.stmts {
+            match statement {
+                Stmt::Item(Item::Use(import)) => self.names.import(import),
+                Stmt::Item(Item::Fn(function)) => self.names.bind_name(&function.sig.ident),
+                _ => {}
+            }
+        }
+        let mut statements = Vec::with_capacity(block.stmts.len());
+        for statement in std::mem::take(&mut block.stmts) {
+            self.visit_statement(statement, &mut statements);
+        }
+        block.stmts = statements;
+        self.checkpoints = checkpoints;
+        self.names.close();
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        self.names.open();
+        self.names.bind(&arm.pat);
+        self.visit_pat_mut(&mut arm.pat);
+        self.visit_expr_mut(&mut arm.body);
+        self.names.close();
+    }
+
+    /// In a pattern, only the condition behind it is run.
+    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
+        if let Pat::Guard(guard) = pattern {
+            self.visit_expr_mut(&mut guard.guard);
+        }
+    }
+
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        match item {
+            Item::Fn(ItemFn { attrs, sig, block, .. }) => self.function(attrs, sig, block, false),
+            Item::Impl(block) => {
+                let drop = block
+                    .trait_
+                    .as_ref()
+                    .is_some_and(|(path, _)| path.segments.last().is_some_and(|segment| segment.ident == "Drop"));
+                for member in &mut block.items {
+                    if let ImplItem::Fn(function) = member {
+                        self.function(&mut function.attrs, &function.sig, &mut function.block, drop);
+                    }
+                }
+            }
+            Item::Mod(module) => {
+                if let Some((_, items)) = &mut module.content {
+                    self.module(items);
+                }
+            }
+            Item::Trait(definition) => {
+                for member in &mut definition.items {
+                    if let TraitItem::Fn(function) = member
+                        && let Some(body) = &mut function.default
+                    {
+                        self.function(&mut function.attrs, &function.sig, body, false);
+                    }
+                }
+            }
+            // Constants are evaluated by the compiler; the others have no code.
+            _ => {}
+        }
+    }
+
+    fn visit_type_mut(&mut self, _: &mut syn::Type) {}
+
+    fn visit_generic_argument_mut(&mut self, _: &mut syn::GenericArgument) {}
+
+    fn visit_attribute_mut(&mut self, _: &mut Attribute) {}
+}
+
+impl Walk<'_> {
+    /// The items of an inline module, whose imports are in sight.
+    pub(super) fn module(&mut self, items: &mut [Item]) {
+        self.names.open();
+        for item in &*items {
+            match item {
+                Item::Use(import) => self.names.import(import),
+                Item::Fn(function) => self.names.bind_name(&function.sig.ident),
+                _ => {}
+            }
+        }
+        items.iter_mut().for_each(|item| self.visit_item_mut(item));
+        self.names.close();
+    }
+}
+
+/// The place of the last word of an expression: `rx` of `&self.rx`.
+pub(super) fn last_span(expr: &Expr) -> Span {
+    let words = expr.to_token_stream().into_iter().filter_map(|token| match token {
+        TokenTree::Ident(word) => Some(word),
+        _ => None,
+    });
+    words.last().map_or_else(Span::call_site, |word: Ident| word.span())
+}
