@@ -11,8 +11,8 @@ mod common;
 use common::{Count, LONG, OnDrop, Random, eventually, here, runtime, until_waiting};
 use fiber::net::{TcpListener, TcpStream};
 use fiber::runtime::Reason;
-use fiber::sync::Mutex;
 use fiber::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
+use fiber::sync::{Barrier, Condvar, Mutex, Notify, Once, OnceLock, RwLock, Semaphore};
 use fiber::time::{Elapsed, sleep, timeout};
 use fiber::{Cancelled, JoinHandle};
 use std::any::Any;
@@ -85,14 +85,70 @@ fn all_waits() -> Vec<Wait> {
             Ok(())
         }),
     ];
-    let mutex = Arc::new(Mutex::new(()));
-    std::mem::forget(mutex.lock());
-    waits.push(wait("lock", Reason::Lock, false, move || {
-        drop(mutex.lock());
-        Ok(())
-    }));
+    waits.extend(lock_waits());
     waits.extend(channel_waits());
     waits.extend(socket_waits());
+    waits
+}
+
+/// Of locks that all tests share: they are held for ever, so nothing but the wait is of consequence.
+fn lock_waits() -> Vec<Wait> {
+    static HELD: Mutex<()> = Mutex::new(());
+    static LOCK: RwLock<()> = RwLock::new(());
+    static SEMAPHORE: Semaphore = Semaphore::new(0);
+    static FREE: Mutex<()> = Mutex::new(());
+    static CONDVAR: Condvar = Condvar::new();
+    static BARRIER: Barrier = Barrier::new(usize::MAX);
+    static NOTIFY: Notify = Notify::new();
+    static CELL: OnceLock<()> = OnceLock::new();
+    std::mem::forget((HELD.try_lock(), LOCK.try_write()));
+    let owned = Arc::new(Semaphore::new(0));
+    let busy = Arc::new(Once::new());
+    let running = fiber::spawn({
+        let busy = busy.clone();
+        move || busy.call_once(fiber::park)
+    });
+    until_waiting(&here(), &running.fiber(), Reason::Park);
+    let mut waits = Vec::new();
+    let mut add = |name, reason, call: fn()| {
+        waits.push(wait(name, reason, false, move || {
+            call();
+            Ok(())
+        }));
+    };
+    add("lock", Reason::Lock, || drop(HELD.lock()));
+    add("lock_timeout", Reason::Lock, || drop(HELD.lock_timeout(LONG)));
+    add("read", Reason::ReadLock, || drop(LOCK.read()));
+    add("read_timeout", Reason::ReadLock, || drop(LOCK.read_timeout(LONG)));
+    add("write", Reason::WriteLock, || drop(LOCK.write()));
+    add("write_timeout", Reason::WriteLock, || drop(LOCK.write_timeout(LONG)));
+    add("condvar wait", Reason::Condition, || drop(CONDVAR.wait_while(FREE.lock().unwrap(), |_| true)));
+    add("condvar wait_timeout", Reason::Condition, || {
+        drop(CONDVAR.wait_timeout_while(FREE.lock().unwrap(), LONG, |_| true));
+    });
+    add("barrier wait", Reason::Barrier, || {
+        BARRIER.wait();
+    });
+    add("barrier wait_timeout", Reason::Barrier, || {
+        BARRIER.wait_timeout(LONG);
+    });
+    add("acquire", Reason::Acquire, || drop(SEMAPHORE.acquire()));
+    add("acquire_many_timeout", Reason::Acquire, || drop(SEMAPHORE.acquire_many_timeout(2, LONG)));
+    add("notified", Reason::Notify, || NOTIFY.notified());
+    add("notified_timeout", Reason::Notify, || drop(NOTIFY.notified_timeout(LONG)));
+    add("cell wait", Reason::Once, || {
+        CELL.wait();
+    });
+    waits.push(wait("acquire_owned", Reason::Acquire, false, move || {
+        drop(owned.clone().acquire_owned());
+        Ok(())
+    }));
+    waits.push(wait("call_once", Reason::Once, false, move || {
+        // Runs for as long as the wait exists.
+        let _running = &running;
+        busy.call_once(|| ());
+        Ok(())
+    }));
     waits
 }
 

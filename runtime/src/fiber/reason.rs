@@ -46,6 +46,20 @@ reasons! {
     Sleep => "sleeping",
     /// In [`sync::Mutex::lock`](crate::sync::Mutex::lock).
     Lock => "locking a mutex",
+    /// In [`sync::RwLock::read`](crate::sync::RwLock::read).
+    ReadLock => "locking for reading",
+    /// In [`sync::RwLock::write`](crate::sync::RwLock::write).
+    WriteLock => "locking for writing",
+    /// In [`sync::Condvar::wait`](crate::sync::Condvar::wait).
+    Condition => "waiting for a condition variable",
+    /// In [`sync::Barrier::wait`](crate::sync::Barrier::wait).
+    Barrier => "waiting at a barrier",
+    /// In [`sync::Once`](crate::sync::Once), or what is made of it, while it is done elsewhere.
+    Once => "waiting for an initialisation",
+    /// In [`sync::Semaphore::acquire`](crate::sync::Semaphore::acquire).
+    Acquire => "acquiring a permit",
+    /// In [`sync::Notify::notified`](crate::sync::Notify::notified).
+    Notify => "waiting for a notification",
     /// In `send` of a full channel.
     Send => "sending to a full channel",
     /// In `recv` of an empty channel.

@@ -17,6 +17,7 @@ use super::stack::StackBounds;
 use super::unwind::{NotStarted, Raised};
 use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sys::sync::thread::Thread;
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
 use std::alloc::Layout;
 use std::any::Any;
@@ -35,7 +36,7 @@ pub(crate) enum Waiter {
     Fiber(FiberRef),
     /// Unparked by [`std::thread::Thread::unpark`].
     Thread {
-        thread: std::thread::Thread,
+        thread: Thread,
         /// Whether the thread is among those that [wait for nothing but fibers](crate::sys::threads::blocked) until woken.
         counted: bool,
     },

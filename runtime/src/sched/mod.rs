@@ -40,4 +40,4 @@ pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking};
 pub(crate) use scheduler::{Scheduler, Settings};
-pub(crate) use wait_list::{GaveUp, WaitList, Woken};
+pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};

@@ -6,6 +6,7 @@
 use super::home::Home;
 use super::worker::Worker;
 use crate::fiber::record::{FiberRef, Header, Waiter};
+use crate::sys::sync::thread;
 use crate::sys::threads;
 use std::ptr;
 use std::sync::atomic::Ordering::Acquire;
@@ -21,7 +22,7 @@ impl Waiter {
 
     /// The calling thread, which is no fiber. If `counted`, it calls `threads::blocked` once it can be woken.
     pub(crate) fn thread(counted: bool) -> Waiter {
-        Waiter::Thread { thread: std::thread::current(), counted }
+        Waiter::Thread { thread: thread::current(), counted }
     }
 
     /// Makes the waiter look at its condition again. From anywhere.

@@ -1,28 +1,35 @@
 //! A lock.
-//!
-//! One byte: `LOCKED`, and `WAITED` while somebody may be in the list. Without contention, locking and unlocking are one
-//! compare-and-swap each. An unlock with waiters wakes the first of them but leaves the lock open, so that a running fiber may
-//! take it first, which saves a switch per hand-over. A waiter that was woken and found the lock taken insists: it goes to
-//! the front, and the next unlock hands the lock to it. So a waiter at the front is overtaken during one hold at most.
 
-use crate::fiber::Reason;
-use crate::sched::{GaveUp, WaitList, Woken, io, is_panicking};
+mod mapped;
+pub(super) mod raw;
+
+pub use self::mapped::MappedMutexGuard;
+
+use self::raw::RawMutex;
+use super::poison::{Poison, Watch};
+use super::time_left::TimeLeft;
+use crate::sched::io;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
-
-const LOCKED: u8 = 1;
-const WAITED: u8 = 2;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{LockResult, TryLockError, TryLockResult};
+use std::time::Duration;
 
 /// A mutual exclusion primitive, as [`std::sync::Mutex`]: waiting suspends the fiber, not the worker.
 ///
 /// A guard may be held across waits of all kinds. A mutex is poisoned when a fiber panics while it holds the guard; an
 /// unwinding by cancellation does not poison. (While another fiber of the same worker waits in a destructor in the middle of
 /// its own unwinding, the thread's panic count speaks for both; telling them apart is best effort then.)
+///
+/// It works between fibers, between threads, where it parks the thread, and across; also across runtimes.
+///
+/// # Fairness
+///
+/// Waiters are served in the order they came, but a mutex that is unlocked while somebody waits stays open until the waiter
+/// runs, and whoever locks it before that overtakes. The waiter then insists, and is handed the mutex at the end of the hold
+/// that it found: one hold, at most, after it was woken and ran.
 ///
 /// # Examples
 ///
@@ -43,9 +50,8 @@ const WAITED: u8 = 2;
 /// # });
 /// ```
 pub struct Mutex<T: ?Sized> {
-    state: AtomicU8,
-    poisoned: AtomicBool,
-    waiters: WaitList,
+    pub(super) raw: RawMutex,
+    poison: Poison,
     data: UnsafeCell<T>,
 }
 
@@ -53,16 +59,14 @@ pub struct Mutex<T: ?Sized> {
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
+// A panic that leaves what is guarded half done leaves a poisoned mutex.
+impl<T: ?Sized> UnwindSafe for Mutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 
 impl<T> Mutex<T> {
     /// An unlocked mutex.
     pub const fn new(value: T) -> Mutex<T> {
-        Mutex {
-            state: AtomicU8::new(0),
-            poisoned: AtomicBool::new(false),
-            waiters: WaitList::new(),
-            data: UnsafeCell::new(value),
-        }
+        Mutex { raw: RawMutex::new(), poison: Poison::new(), data: UnsafeCell::new(value) }
     }
 
     /// What it guards.
@@ -71,9 +75,8 @@ impl<T> Mutex<T> {
     ///
     /// The same, in an error, if the mutex is poisoned.
     pub fn into_inner(self) -> LockResult<T> {
-        let poisoned = self.is_poisoned();
-        let value = self.data.into_inner();
-        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        let Mutex { poison, data, .. } = self;
+        poison.wrap(data.into_inner())
     }
 }
 
@@ -89,10 +92,29 @@ impl<T: ?Sized> Mutex<T> {
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         // Before it is locked: a fiber that yields with the lock makes all the others wait.
         io::charge();
-        if self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_err() {
-            self.lock_contended();
-        }
+        self.raw.lock();
         self.guard()
+    }
+
+    /// Locks it, and waits for that if need be, at most for `timeout`.
+    ///
+    /// A cancellation point, as [`lock`](Self::lock).
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](TryLockError::WouldBlock) if it was locked all the time; the guard, in an error, if it is poisoned.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mutex = fiber::sync::Mutex::new(1);
+    /// let guard = mutex.lock_timeout(Duration::from_secs(60)).unwrap();
+    /// assert!(mutex.lock_timeout(Duration::from_millis(1)).is_err());
+    /// # drop(guard);
+    /// ```
+    pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
+        io::charge();
+        if self.raw.lock_within(|| TimeLeft::of(timeout)) { Ok(self.guard()?) } else { Err(TryLockError::WouldBlock) }
     }
 
     /// Locks it if that takes no wait.
@@ -108,17 +130,17 @@ impl<T: ?Sized> Mutex<T> {
     /// # drop(guard);
     /// ```
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        if self.take() { Ok(self.guard()?) } else { Err(TryLockError::WouldBlock) }
+        if self.raw.try_lock() { Ok(self.guard()?) } else { Err(TryLockError::WouldBlock) }
     }
 
     /// Whether a panic happened while it was held.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Relaxed)
+        self.poison.get()
     }
 
     /// Forgets the panic.
     pub fn clear_poison(&self) {
-        self.poisoned.store(false, Relaxed);
+        self.poison.clear();
     }
 
     /// What it guards; `&mut self` shows that nobody holds it.
@@ -127,63 +149,13 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// The same, in an error, if the mutex is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let poisoned = self.is_poisoned();
-        let value = self.data.get_mut();
-        if poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.wrap(self.data.get_mut())
     }
 
-    /// Takes the lock if it is open, whether or not somebody waits.
-    fn take(&self) -> bool {
-        let mut state = self.state.load(Relaxed);
-        while state & LOCKED == 0 {
-            match self.state.compare_exchange_weak(state, state | LOCKED, Acquire, Relaxed) {
-                Ok(_) => return true,
-                Err(seen) => state = seen,
-            }
-        }
-        false
-    }
-
-    #[cold]
-    fn lock_contended(&self) {
-        let mut insists = false;
-        while !self.take() {
-            // Under the list's lock: either the holder sees the mark when it unlocks, or it has unlocked already.
-            let must_wait = || self.state.fetch_or(WAITED, Relaxed) & LOCKED != 0;
-            match self.waiters.wait(Reason::Lock, None, insists, must_wait) {
-                Ok(Woken::Granted) => return,
-                Ok(Woken::Look) => insists = true,
-                Err(GaveUp::Interrupted(interruption)) => interruption.raise(),
-                Err(GaveUp::TimedOut) => unreachable!("the wait has no limit"),
-            }
-        }
-    }
-
+    /// The guard of the caller, who has locked it.
     #[inline]
-    fn unlock(&self) {
-        if self.state.compare_exchange(LOCKED, 0, Release, Relaxed).is_err() {
-            self.unlock_contended();
-        }
-    }
-
-    #[cold]
-    fn unlock_contended(&self) {
-        self.waiters.wake_first(|insists, others| {
-            let waited = if others { WAITED } else { 0 };
-            if insists == Some(true) {
-                // The list's lock orders what the holder wrote before what the next one reads.
-                self.state.store(LOCKED | waited, Relaxed);
-                Woken::Granted
-            } else {
-                self.state.store(waited, Release);
-                Woken::Look
-            }
-        });
-    }
-
-    fn guard(&self) -> LockResult<MutexGuard<'_, T>> {
-        let guard = MutexGuard { mutex: self, panicking: is_panicking(), stays: PhantomData };
-        if self.is_poisoned() { Err(PoisonError::new(guard)) } else { Ok(guard) }
+    pub(super) fn guard(&self) -> LockResult<MutexGuard<'_, T>> {
+        self.poison.wrap(MutexGuard { mutex: self, watch: self.poison.watch(), stays: PhantomData })
     }
 }
 
@@ -221,9 +193,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 /// ```
 #[must_use = "if unused the mutex unlocks at once"]
 pub struct MutexGuard<'a, T: ?Sized + 'a> {
-    mutex: &'a Mutex<T>,
-    /// Whether a panic was under way when it was locked: then it is not the holder's.
-    panicking: bool,
+    pub(super) mutex: &'a Mutex<T>,
+    watch: Watch,
     stays: PhantomData<*mut ()>,
 }
 
@@ -249,10 +220,8 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if !self.panicking && is_panicking() {
-            self.mutex.poisoned.store(true, Relaxed);
-        }
-        self.mutex.unlock();
+        self.mutex.poison.leave(&self.watch);
+        self.mutex.raw.unlock();
     }
 }
 

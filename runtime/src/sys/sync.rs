@@ -9,6 +9,13 @@ mod imp {
     pub(crate) use std::sync::MutexGuard as LockGuard;
     pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+    /// The same under names of their own, for what is made in constants.
+    pub(crate) use std::sync::atomic::{AtomicU8 as ConstAtomicU8, AtomicUsize as ConstAtomicUsize};
+
+    /// Parking a thread, by which everything waits off a fiber.
+    pub(crate) mod thread {
+        pub(crate) use std::thread::{Thread, current, park, park_timeout};
+    }
 
     /// A mutex that knows no poison.
     pub(crate) struct Lock<T>(Mutex<T>);
@@ -62,6 +69,45 @@ mod imp {
     }
     pub(crate) use loom::sync::atomic;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+
+    /// Atomics that are made when they are first used. A model has to do that before it starts threads: loom wants the making
+    /// of an atomic to come before every use.
+    macro_rules! const_atomics {
+        ($($name:ident: $atomic:ident of $value:ty,)*) => {$(
+            pub(crate) struct $name {
+                value: $value,
+                atomic: std::sync::OnceLock<$atomic>,
+            }
+
+            impl $name {
+                pub(crate) const fn new(value: $value) -> Self {
+                    Self { value, atomic: std::sync::OnceLock::new() }
+                }
+            }
+
+            impl std::ops::Deref for $name {
+                type Target = $atomic;
+
+                fn deref(&self) -> &$atomic {
+                    self.atomic.get_or_init(|| $atomic::new(self.value))
+                }
+            }
+        )*};
+    }
+
+    const_atomics! {
+        ConstAtomicU8: AtomicU8 of u8,
+        ConstAtomicUsize: AtomicUsize of usize,
+    }
+
+    /// Loom's parking. It has no time: a wait with a limit looks again and again, and models give up at once.
+    pub(crate) mod thread {
+        pub(crate) use loom::thread::{Thread, current, park};
+
+        pub(crate) fn park_timeout(_: std::time::Duration) {
+            loom::thread::yield_now();
+        }
+    }
 }
 
 pub(crate) use imp::*;
