@@ -1,4 +1,4 @@
-//! Fibers and threads that wait for the same thing, in order: what is under every lock and channel.
+//! Fibers and threads that wait for the same thing, in order: what is under every lock and join.
 //!
 //! An intrusive doubly linked list behind a lock. A node lives in the frame of [`WaitList::wait`], on the waiter's stack, and
 //! that frame does not go before the node is out of the list. Whoever takes a node out, under the lock, sets its `outcome`
@@ -190,13 +190,9 @@ impl WaitList {
     }
 
     /// Whether anybody waits, at the moment of the call.
+    #[cfg(all(test, loom))]
     pub(crate) fn has_waiters(&self) -> bool {
         !self.lock().first.is_null()
-    }
-
-    /// Wakes the first waiter, if there is one.
-    pub(crate) fn wake_one(&self) {
-        self.wake_first(|_, _| Woken::Look);
     }
 
     /// Wakes the first waiter, if there is one. `decide` runs under the lock, in any case, and gives the outcome; it is told

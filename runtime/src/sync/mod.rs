@@ -5,9 +5,14 @@
 //! but the locks and channels themselves; waits by `sched`'s list of waiters.
 #![deny(unsafe_code)]
 
+pub mod broadcast;
+mod channel;
+pub mod mpmc;
 pub mod mpsc;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod mutex;
+pub mod oneshot;
+pub mod watch;
 
 pub use mutex::{Mutex, MutexGuard};
 pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
