@@ -5,7 +5,7 @@
 //! Senders that wait are served in the order in which they came. Sending and receiving are cancellation points that cannot
 //! return an error: a cancelled fiber unwinds from a wait in them, and a message that it was about to send is dropped.
 //!
-//! For several receivers, time-outs of `send`, and the length of a channel, see [`mpmc`](super::mpmc).
+//! For several receivers, time-outs of `send`, and the length of a channel, see [`mpmc`].
 //!
 //! # Examples
 //!
