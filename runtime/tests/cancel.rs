@@ -12,7 +12,9 @@ use common::{Count, LONG, OnDrop, Random, eventually, here, runtime, until_waiti
 use fiber::net::{TcpListener, TcpStream};
 use fiber::runtime::Reason;
 use fiber::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
-use fiber::sync::{Barrier, Condvar, Mutex, Notify, Once, OnceLock, RwLock, Semaphore};
+use fiber::sync::{
+    Barrier, Condvar, Mutex, Notify, Once, OnceLock, RwLock, Semaphore, broadcast, mpmc, oneshot, watch,
+};
 use fiber::time::{Elapsed, sleep, timeout};
 use fiber::{Cancelled, JoinHandle};
 use std::any::Any;
@@ -175,7 +177,43 @@ fn channel_waits() -> Vec<Wait> {
         receiver.recv_timeout(LONG).unwrap();
         Ok(())
     }));
+    waits.push(wait("send with a limit", Reason::Send, false, || {
+        let (sender, _receiver) = mpmc::sync_channel(0);
+        sender.send_timeout((), LONG).unwrap();
+        Ok(())
+    }));
+    waits.extend(waits_for_one_and_for_all());
     waits
+}
+
+fn waits_for_one_and_for_all() -> Vec<Wait> {
+    vec![
+        wait("recv of a single message", Reason::Receive, false, || {
+            let (_sender, receiver) = oneshot::channel::<()>();
+            receiver.recv().unwrap();
+            Ok(())
+        }),
+        wait("closed", Reason::Closed, false, || {
+            let (sender, _receiver) = oneshot::channel::<()>();
+            sender.closed();
+            Ok(())
+        }),
+        wait("recv of a broadcast", Reason::Receive, false, || {
+            let (_sender, mut receiver) = broadcast::channel::<()>(1);
+            receiver.recv().unwrap();
+            Ok(())
+        }),
+        wait("changed", Reason::Watch, false, || {
+            let (_sender, mut receiver) = watch::channel(());
+            receiver.changed().unwrap();
+            Ok(())
+        }),
+        wait("closed, of a watched value", Reason::Closed, false, || {
+            let (sender, _receiver) = watch::channel(());
+            sender.closed();
+            Ok(())
+        }),
+    ]
 }
 
 fn socket_waits() -> Vec<Wait> {

@@ -64,6 +64,10 @@ reasons! {
     Send => "sending to a full channel",
     /// In `recv` of an empty channel.
     Receive => "receiving from an empty channel",
+    /// In `changed` or `wait_for` of a watched value.
+    Watch => "waiting for a watched value to change",
+    /// In `closed`: for the other end of a channel to go.
+    Closed => "waiting for a channel to close",
     /// In [`net::TcpListener::accept`](crate::net::TcpListener::accept).
     Accept => "accepting a connection",
     /// In [`net::TcpStream::connect`](crate::net::TcpStream::connect).

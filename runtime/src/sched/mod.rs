@@ -35,9 +35,11 @@ pub(crate) mod scheduler;
 pub(crate) mod timer;
 mod timers;
 mod wait_list;
+mod wait_queue;
 mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking};
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
+pub(crate) use wait_queue::{End, Hand, WaitQueue, Wakes, wait_in};

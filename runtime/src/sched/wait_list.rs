@@ -196,6 +196,7 @@ impl WaitList {
     }
 
     /// Whether anybody waits, at the moment of the call.
+    #[cfg(loom)]
     pub(crate) fn has_waiters(&self) -> bool {
         self.lock().first_waiting().is_some()
     }

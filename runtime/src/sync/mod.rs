@@ -15,9 +15,12 @@
 #![deny(unsafe_code)]
 
 mod barrier;
+pub mod broadcast;
+mod channel;
 mod condvar;
 #[expect(unsafe_code, reason = "hands out references to what it made")]
 mod lazy_lock;
+pub mod mpmc;
 pub mod mpsc;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod mutex;
@@ -26,11 +29,13 @@ mod notify;
 mod once;
 #[expect(unsafe_code, reason = "hands out references to what it holds")]
 mod once_lock;
+pub mod oneshot;
 mod poison;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod rw_lock;
 mod semaphore;
 mod time_left;
+pub mod watch;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};

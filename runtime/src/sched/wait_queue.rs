@@ -1,0 +1,435 @@
+//! Waits that end with something handed over: what is under every channel.
+//!
+//! A [`WaitQueue`] lies inside the lock of what is waited for, so that looking and getting in line are one step, and so are
+//! finding who waits, moving a message to it (or from it), and ending its wait: two locked instructions an operation, and a message
+//! for which somebody waits never passes through a buffer. ([`WaitList`](super::WaitList) has a lock of its own, and its
+//! waiters look again for themselves. That is right for locks, whose state is an atomic.)
+//!
+//! A waiter has one [`Wait`], and a [`Place`] in each queue that it stands in. Both lie in the waiter's frame, which does not go
+//! before every place is out of its queue; a place enters and leaves its queue under the queue's lock. Life of a wait:
+//!
+//! ```text
+//!            ┌────────────── claim ─────────────┐
+//!   WAITING ─┤                                  ├─► CLAIMED ── finish ──► GRANTED | CLOSED ──► the waiter is woken
+//!            └── taken back by the waiter ──► WAITING, in no queue
+//! ```
+//!
+//! 1. The waiter, under the lock: finds that it has to wait, puts its place at the end of the queue, releases the lock, suspends.
+//!    (It still runs when others can see it. They may wake it then: a wake that comes before the switch is looked at after
+//!    it, because its worker looks at its inbox only between fibers.)
+//! 2. Somebody, under the lock: takes the first place out, claims its wait, moves the message, and finishes. Finishing reads whom to
+//!    wake and then stores the end of the wait, with release; after that the place and the wait are gone.
+//! 3. The waiter sees the end, with acquire, and leaves with what it was handed.
+//! 4. Or it gives up (deadline, cancellation): under the lock it either finds itself in the queue and leaves it, or its wait has an
+//!    end by then, and it leaves with that. So a message goes to somebody who takes it, and a wake is never for somebody who left.
+//!
+//! A wait with one place is only ever looked at under one lock, so claiming it is free. One with several is claimed by
+//! compare-and-swap: of all that want to end it, under locks of their own, exactly one does, and the others find a place whose wait is
+//! claimed, drop it from their queue, and go on to the next. Its waiter then takes its other places back, each under its lock. That
+//! is the state machine of Parallel Concurrent ML (J. Reppy, C. Russo, Y. Xiao, ICFP 2009) with the simplification that a waiter in
+//! line is passive: it never claims others.
+//!
+//! So a channel has, for each of its operations, three parts: try it, under the lock; put a place in line, under the lock under which
+//! it was just seen to be impossible; take the place back. [`wait_in`] is the three for one channel. A wait for the first of
+//! several is: try each; then put a place in each line, unless one has become possible, in which case take back what was put and
+//! begin again; suspend; take back the places that did not end it.
+
+#[cfg(all(test, loom))]
+mod loom_models;
+
+use super::Current;
+use super::cancel::Interruption;
+use super::clock;
+use super::timer::Timer;
+use super::worker::Worker;
+use crate::fiber::Reason;
+use crate::fiber::record::{FiberRef, Waiter};
+use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sys::sync::{AtomicU8, Lock, LockGuard, UnsafeCell};
+use crate::sys::threads;
+use std::cell::{self, Cell};
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::time::Instant;
+
+/// How a wait ended.
+pub(crate) enum End<'a> {
+    /// By its purpose: the message has moved; or, where none moves, there is something to look at.
+    Granted,
+    /// Nobody is left who could grant it.
+    Closed,
+    /// The deadline passed.
+    TimedOut,
+    /// The fiber is to end its wait.
+    Interrupted(Interruption<'a>),
+}
+
+const WAITING: u8 = 0;
+const CLAIMED: u8 = 1;
+const GRANTED: u8 = 2;
+const CLOSED: u8 = 3;
+
+/// A fiber or a thread that waits, in one queue or in several.
+struct Wait {
+    state: AtomicU8,
+    /// Whether it stands in several queues, with locks of their own.
+    shared: bool,
+    sleeper: Sleeper,
+}
+
+/// Whom to wake.
+enum Sleeper {
+    /// The fiber in whose frame this is: it lives as long, so the reference is not counted.
+    Fiber(ManuallyDrop<FiberRef>),
+    Thread(Waiter),
+}
+
+/// A wait's place in one queue.
+struct Place<M> {
+    wait: *const Wait,
+    hand: *const Hand<M>,
+    /// Touched under the queue's lock only.
+    links: cell::UnsafeCell<Links<M>>,
+}
+
+struct Links<M> {
+    previous: *const Place<M>,
+    next: *const Place<M>,
+    enlisted: bool,
+}
+
+/// Places in the order they came. It lies inside a lock, and is dropped or moved only while it is empty: whoever stands in line
+/// borrows the lock.
+pub(crate) struct WaitQueue<M> {
+    first: *const Place<M>,
+    last: *const Place<M>,
+}
+
+// SAFETY: the pointers are to places in the frames of waits that are going on, which are followed under the queue's lock only;
+// through them, messages change threads.
+unsafe impl<M: Send> Send for WaitQueue<M> {}
+
+/// Whom to wake, after the lock is released.
+#[must_use = "waits have ended, and their waiters have to learn of it"]
+pub(crate) struct Wakes {
+    first: Option<Waiter>,
+    others: Vec<Waiter>,
+}
+
+impl Wakes {
+    #[inline]
+    pub(crate) fn none() -> Wakes {
+        Wakes { first: None, others: Vec::new() }
+    }
+
+    #[cold]
+    fn add(&mut self, waiter: Waiter) {
+        match &mut self.first {
+            first @ None => *first = Some(waiter),
+            Some(_) => self.others.push(waiter),
+        }
+    }
+
+    /// By reference: it lies where it was filled, and most are empty.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        if self.first.is_some() {
+            self.wake_elsewhere();
+        }
+    }
+
+    #[cold]
+    fn wake_elsewhere(&mut self) {
+        self.first.take().into_iter().chain(self.others.drain(..)).for_each(Waiter::wake);
+    }
+}
+
+/// Where a message lies for somebody who waits: the one that is handed over, or the waiter's own that somebody may take.
+pub(crate) struct Hand<M>(UnsafeCell<Option<M>>);
+
+impl<M> Hand<M> {
+    #[inline]
+    pub(crate) fn new(message: Option<M>) -> Hand<M> {
+        Hand(UnsafeCell::new(message))
+    }
+
+    /// What it holds, after the wait.
+    #[inline]
+    pub(crate) fn into_inner(self) -> Option<M> {
+        // SAFETY: nobody else has it: those who could reach it did so by a place that had borrowed it.
+        self.0.with_mut(|message| unsafe { (*message).take() })
+    }
+}
+
+/// The frame must not go while others have pointers into it.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+/// Stands in line until somebody ends the wait or it has to be given up, as a fiber by suspending, as a thread by parking. After
+/// that, `hand` holds what was handed over, or what nobody took.
+///
+/// The caller has just seen, under `guard`, which is `lock`'s, that it has to wait. `queue` finds the queue in what is locked.
+/// A deadline that has passed is not waited for.
+pub(crate) fn wait_in<'a, S, M>(
+    lock: &Lock<S>,
+    mut guard: LockGuard<'_, S>,
+    queue: impl Fn(&mut S) -> &mut WaitQueue<M>,
+    hand: &Hand<M>,
+    reason: Reason,
+    deadline: Option<Instant>,
+) -> End<'a> {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return End::TimedOut;
+    }
+    let current = Current::get();
+    let wait = Wait::new(current, deadline.is_none(), false);
+    let place = Place::new(&wait, hand);
+    let in_line = AbortOnUnwind;
+    // SAFETY: below, this function comes to its end only after the wait has one, or the place was taken out; and it does not
+    // unwind.
+    unsafe { queue(&mut guard).enlist(&place) };
+    drop(guard);
+    let gave_up = match current {
+        Some(current) => wait.suspend(current, reason, deadline),
+        None => wait.park(deadline),
+    };
+    let taken_back = gave_up.filter(|_| {
+        // SAFETY: it was put into this queue.
+        unsafe { queue(&mut lock.lock()).remove(&place) }
+    });
+    std::mem::forget(in_line);
+    taken_back.unwrap_or_else(|| wait.end())
+}
+
+impl Wait {
+    #[inline]
+    fn new(current: Option<Current<'_>>, endless: bool, shared: bool) -> Wait {
+        let sleeper = match current {
+            Some(current) => Sleeper::Fiber(current.slot.fiber()),
+            // A thread that waits without a limit cannot wake a fiber: the stall report counts on it.
+            None => Sleeper::Thread(Waiter::thread(endless)),
+        };
+        Wait { state: AtomicU8::new(WAITING), shared, sleeper }
+    }
+
+    /// How it was ended by others.
+    #[inline]
+    fn end<'a>(&self) -> End<'a> {
+        match self.state.load(Acquire) {
+            GRANTED => End::Granted,
+            CLOSED => End::Closed,
+            _ => unreachable!("a place that others took out is that of a wait which has ended"),
+        }
+    }
+
+    #[inline]
+    fn has_ended(&self) -> bool {
+        self.state.load(Acquire) >= GRANTED
+    }
+
+    /// Suspends the fiber until the wait has ended (`None`) or is to be given up.
+    fn suspend<'a>(&self, current: Current<'a>, reason: Reason, deadline: Option<Instant>) -> Option<End<'a>> {
+        let passed = Cell::new(false);
+        let _timer = deadline.map(|deadline| Timer::set(current, clock::at(deadline), &passed));
+        loop {
+            if self.has_ended() {
+                return None;
+            }
+            if let Some(interruption) = current.interruption() {
+                return Some(End::Interrupted(interruption));
+            }
+            if passed.get() {
+                return Some(End::TimedOut);
+            }
+            current.suspend(reason);
+        }
+    }
+
+    /// Parks the thread likewise.
+    fn park<'a>(&self, deadline: Option<Instant>) -> Option<End<'a>> {
+        if deadline.is_none() {
+            threads::blocked();
+        }
+        loop {
+            if self.has_ended() {
+                return None;
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => std::thread::park(),
+                Some(left) if left.is_zero() => return Some(End::TimedOut),
+                Some(left) => std::thread::park_timeout(left),
+            }
+        }
+    }
+
+    /// Makes the caller the one who ends the wait; `false` if somebody else is.
+    #[inline]
+    fn claim(&self) -> bool {
+        !self.shared || self.state.compare_exchange(WAITING, CLAIMED, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Ends the wait. It may be gone when this returns, or sooner, hence the pointer.
+    ///
+    /// # Safety
+    ///
+    /// The caller has claimed the wait, and holds the lock of the queue that it took the place from.
+    #[inline]
+    unsafe fn finish(wait: *const Wait, end: u8, wakes: &mut Wakes) {
+        // SAFETY: the waiter stays in its frame until it sees the end.
+        unsafe { (*wait).sleeper.wake(wakes) };
+        // SAFETY: as above; this is the last access.
+        unsafe { (*wait).state.store(end, Release) };
+    }
+}
+
+impl Sleeper {
+    /// Wakes a fiber of the calling worker at once, as it cannot run before its worker is done here; notes anybody else.
+    #[inline]
+    fn wake(&self, wakes: &mut Wakes) {
+        match self {
+            Sleeper::Fiber(fiber) => match Worker::current() {
+                Some(worker) if fiber.home().is_some_and(|home| ptr::eq(home, worker.home())) => worker.look_at(fiber),
+                _ => wakes.add(Waiter::Fiber(FiberRef::clone(fiber))),
+            },
+            Sleeper::Thread(waiter) => wakes.add(waiter.clone()),
+        }
+    }
+}
+
+impl<M> Place<M> {
+    /// A place that is good as long as the wait and the hand are where they are.
+    #[inline]
+    fn new(wait: &Wait, hand: &Hand<M>) -> Place<M> {
+        Place { wait, hand, links: cell::UnsafeCell::new(Links::NONE) }
+    }
+}
+
+impl<M> WaitQueue<M> {
+    pub(crate) const fn new() -> WaitQueue<M> {
+        WaitQueue { first: ptr::null(), last: ptr::null() }
+    }
+
+    /// Whether nobody stands in line.
+    #[cfg(all(test, loom))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Ends the first wait by handing it a message; gives the message back if nobody waits.
+    #[inline]
+    pub(crate) fn give(&mut self, message: M, wakes: &mut Wakes) -> Result<(), M> {
+        let Some(place) = self.claim_first() else {
+            return Err(message);
+        };
+        // SAFETY: its wait was claimed and has not ended, so the waiter's frame is alive and leaves the hand alone.
+        let Place { wait, hand, .. } = unsafe { &*place };
+        // SAFETY: as above; an empty hand has nothing to drop.
+        unsafe { &**hand }.0.with_mut(|hand| unsafe { hand.write(Some(message)) });
+        // SAFETY: claimed just now; `&mut self` stands for the lock.
+        unsafe { Wait::finish(*wait, GRANTED, wakes) };
+        Ok(())
+    }
+
+    /// Ends the first wait by taking the message from it.
+    #[inline]
+    pub(crate) fn take(&mut self, wakes: &mut Wakes) -> Option<M> {
+        let place = self.claim_first()?;
+        // SAFETY: as in `give`.
+        let Place { wait, hand, .. } = unsafe { &*place };
+        // SAFETY: as in `give`.
+        let message = unsafe { &**hand }.0.with_mut(|hand| unsafe { (*hand).take() });
+        // SAFETY: as in `give`.
+        unsafe { Wait::finish(*wait, GRANTED, wakes) };
+        message
+    }
+
+    /// Ends all waits: there is something to look at.
+    pub(crate) fn grant_all(&mut self, wakes: &mut Wakes) {
+        self.finish_all(GRANTED, wakes);
+    }
+
+    /// Ends all waits: they are in vain. Waiters keep their messages.
+    pub(crate) fn close(&mut self, wakes: &mut Wakes) {
+        self.finish_all(CLOSED, wakes);
+    }
+
+    fn finish_all(&mut self, end: u8, wakes: &mut Wakes) {
+        while let Some(place) = self.claim_first() {
+            // SAFETY: as in `give`.
+            unsafe { Wait::finish((*place).wait, end, wakes) };
+        }
+    }
+
+    /// Takes places out until the wait of one could be claimed.
+    #[inline]
+    fn claim_first(&mut self) -> Option<*const Place<M>> {
+        loop {
+            let first = self.first;
+            // SAFETY: a place in the queue is alive, and so is its wait.
+            let place = unsafe { first.as_ref() }?;
+            // SAFETY: it is this queue's first.
+            unsafe { self.remove(place) };
+            // SAFETY: as above. The waiter stays until it has taken this place back, for which it needs the lock, or until the
+            // wait has an end.
+            if unsafe { (*place.wait).claim() } {
+                return Some(first);
+            }
+        }
+    }
+
+    /// Puts a place at the end.
+    ///
+    /// # Safety
+    ///
+    /// The place was in no queue before. It and its wait stay where they are until it was removed; if others remove it to end the
+    /// wait, until the wait has ended.
+    #[inline]
+    unsafe fn enlist(&mut self, place: &Place<M>) {
+        let previous = self.last;
+        // SAFETY: links are touched under the lock only, which `&mut self` stands for.
+        unsafe { *place.links.get() = Links { previous, next: ptr::null(), enlisted: true } };
+        self.last = place;
+        // SAFETY: as above; what is in the queue is alive.
+        match unsafe { previous.as_ref() } {
+            // SAFETY: as above.
+            Some(previous) => unsafe { (*previous.links.get()).next = place },
+            None => self.first = place,
+        }
+    }
+
+    /// Takes a place out; `false` if somebody has done it before.
+    ///
+    /// # Safety
+    ///
+    /// The place is alive, and was put into this queue and no other.
+    #[inline]
+    unsafe fn remove(&mut self, place: &Place<M>) -> bool {
+        // SAFETY: as in `enlist`.
+        let Links { previous, next, enlisted } = unsafe { ptr::replace(place.links.get(), Links::NONE) };
+        if !enlisted {
+            return false;
+        }
+        // SAFETY: neighbours are in the queue, hence alive; links are touched under the lock.
+        match unsafe { previous.as_ref() } {
+            // SAFETY: as above.
+            Some(previous) => unsafe { (*previous.links.get()).next = next },
+            None => self.first = next,
+        }
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            // SAFETY: as above.
+            Some(next) => unsafe { (*next.links.get()).previous = previous },
+            None => self.last = previous,
+        }
+        true
+    }
+}
+
+impl<M> Links<M> {
+    const NONE: Links<M> = Links { previous: ptr::null(), next: ptr::null(), enlisted: false };
+}

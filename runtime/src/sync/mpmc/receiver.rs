@@ -1,0 +1,137 @@
+//! The receiving half.
+
+use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
+use crate::sync::channel::{Channel, Unreceived, after};
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The receiving half of a channel. It can be cloned and shared; each message goes to one receiver. Sending fails once the last is
+/// dropped.
+pub struct Receiver<T> {
+    pub(super) channel: Arc<Channel<T>>,
+}
+
+impl<T> Receiver<T> {
+    /// Receives the oldest message; waits for one.
+    ///
+    /// # Errors
+    ///
+    /// If the channel is empty and no sender is left.
+    #[inline]
+    pub fn recv(&self) -> Result<T, RecvError> {
+        self.channel.recv(None).map_err(|_| RecvError)
+    }
+
+    /// Receives the oldest message if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the channel is empty; and whether senders are left.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.channel.try_recv().map_err(|unreceived| match unreceived {
+            Unreceived::Empty => TryRecvError::Empty,
+            Unreceived::Disconnected => TryRecvError::Disconnected,
+        })
+    }
+
+    /// Receives the oldest message; waits for one, at most for `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// If no message came in time, or none can come.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.recv_until(after(timeout))
+    }
+
+    /// Receives the oldest message; waits for one, at most until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// If no message came in time, or none can come.
+    ///
+    /// ```
+    /// use fiber::sync::mpmc::{RecvTimeoutError, channel};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (sender, receiver) = channel::<u8>();
+    /// let deadline = Instant::now() + Duration::from_millis(1);
+    /// assert_eq!(receiver.recv_deadline(deadline), Err(RecvTimeoutError::Timeout));
+    /// sender.send(1).unwrap();
+    /// assert_eq!(receiver.recv_deadline(deadline), Ok(1), "what is there is received at any time");
+    /// ```
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.recv_until(Some(deadline))
+    }
+
+    fn recv_until(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        self.channel.recv(deadline).map_err(|unreceived| match unreceived {
+            Unreceived::Empty => RecvTimeoutError::Timeout,
+            Unreceived::Disconnected => RecvTimeoutError::Disconnected,
+        })
+    }
+
+    /// The messages, one after the other; waits for each, and ends when no sender is left.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { receiver: self }
+    }
+
+    /// The messages that are there; does not wait.
+    pub fn try_iter(&self) -> TryIter<'_, T> {
+        TryIter { receiver: self }
+    }
+
+    /// Whether the channel holds no message. A rendezvous channel never holds one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the channel holds as many messages as it can. A rendezvous channel always does.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.channel.is_full()
+    }
+
+    /// How many messages the channel holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.channel.len()
+    }
+
+    /// How many messages the channel can hold; `None` if it is unbounded.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        self.channel.capacity()
+    }
+
+    /// Whether both belong to the same channel.
+    #[must_use]
+    pub fn same_channel(&self, other: &Receiver<T>) -> bool {
+        Arc::ptr_eq(&self.channel, &other.channel)
+    }
+}
+
+// As std's: a message is moved in or out as a whole, so a panic leaves nothing half done.
+impl<T> UnwindSafe for Receiver<T> {}
+impl<T> RefUnwindSafe for Receiver<T> {}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        self.channel.add_receiver();
+        Receiver { channel: self.channel.clone() }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.channel.remove_receiver();
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! The sending end.
+
+use super::{SendError, Shared};
+use crate::fiber::Reason;
+use crate::sched::{End, Hand, Wakes, wait_in};
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+/// The sending end of a [`channel`](super::channel). Dropping it tells the receiver that there will be no message.
+pub struct Sender<T> {
+    /// `None` once it has sent.
+    pub(super) shared: Option<Arc<Shared<T>>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends the message. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// The message, if the receiver is gone.
+    #[inline]
+    pub fn send(mut self, message: T) -> Result<(), SendError<T>> {
+        let shared = self.shared.take().expect("a sender sends once");
+        let mut wakes = Wakes::none();
+        let mut state = shared.state.lock();
+        if !state.has_receiver {
+            return Err(SendError(message));
+        }
+        state.has_sender = false;
+        if let Err(message) = state.receiving.give(message, &mut wakes) {
+            state.message = Some(message);
+        }
+        drop(state);
+        wakes.wake();
+        Ok(())
+    }
+
+    /// Whether the receiver is gone, so that it is not worth the while to find an answer.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.shared().state.lock().has_receiver
+    }
+
+    /// Waits until the receiver is gone.
+    ///
+    /// A cancellation point that cannot return an error: a cancelled fiber unwinds from the wait.
+    ///
+    /// ```
+    /// use fiber::sync::oneshot;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let (sender, receiver) = oneshot::channel::<u32>();
+    /// let asker = fiber::spawn(move || drop(receiver));
+    /// sender.closed();
+    /// assert!(sender.is_closed());
+    /// # asker.join().unwrap();
+    /// # });
+    /// ```
+    pub fn closed(&self) {
+        let shared = self.shared();
+        let state = shared.state.lock();
+        if !state.has_receiver {
+            return;
+        }
+        let end = wait_in(&shared.state, state, |state| &mut state.closing, &Hand::new(None), Reason::Closed, None);
+        if let End::Interrupted(interruption) = end {
+            interruption.raise();
+        }
+    }
+
+    fn shared(&self) -> &Shared<T> {
+        self.shared.as_ref().expect("a sender is used up by sending")
+    }
+}
+
+// As std's: a message is moved in as a whole, so a panic leaves nothing half done.
+impl<T> UnwindSafe for Sender<T> {}
+impl<T> RefUnwindSafe for Sender<T> {}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            let mut wakes = Wakes::none();
+            {
+                let mut state = shared.state.lock();
+                state.has_sender = false;
+                state.receiving.close(&mut wakes);
+            }
+            wakes.wake();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
