@@ -6,16 +6,16 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Index, Macro, Path, Stmt, Token};
 
 use super::exempt::Exempt;
 use super::macros::{self, Known};
+use super::names::plain;
 use super::paths;
-use super::probe::{Asks, Called, generated, passing};
-use super::receiver::{can_be_mentioned, can_be_mentioned_as_argument, duplicable, is_harmless, root, taken};
+use super::probe::{Asks, Called, Prober, generated, passing};
+use super::receiver::{can_be_mentioned, can_be_mentioned_as_argument, duplicable, is_harmless, root, taken, variable};
 use super::walk::{Walk, last_span};
 use crate::table::Entry;
 
@@ -24,7 +24,7 @@ type Arguments = Punctuated<Expr, Token![,]>;
 impl Walk<'_> {
     /// A method call: the receiver is asked. As a statement it stays as it is, with a statement before it.
     pub(super) fn method_call(&mut self, call: &mut ExprMethodCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
-        let name = call.method.unraw().to_string();
+        let name = plain(&call.method);
         let method = Called { name: &name, arguments: call.args.len() };
         let original = self.prober.knows_method(method).then(|| call.receiver.clone());
         self.receiver(&mut call.receiver);
@@ -42,6 +42,9 @@ impl Walk<'_> {
         }
         let place = call.method.span();
         if can_be_mentioned(&original) {
+            if asks == Asks::Harmless && !self.is_first(&original, method) {
+                return None;
+            }
             let probe = self.prober.mentioned(asks, method, place, &original);
             if let Some(before) = statement {
                 before.push(self.statement(&probe, &call.attrs));
@@ -235,6 +238,9 @@ impl Walk<'_> {
         if asks == Asks::Harmless && !self.prober.refuses_method(method) {
             return None;
         }
+        if asks == Asks::Harmless && !self.is_first(&original, method) {
+            return None;
+        }
         let place = mac.path.segments.last()?.ident.span();
         if can_be_mentioned_as_argument(&original) {
             let probe = self.prober.mentioned(asks, method, place, &original);
@@ -284,15 +290,22 @@ impl Walk<'_> {
 impl Walk<'_> {
     /// `(if false { probe }, expr).1`: temporaries of `expr` live as long as without it.
     pub(super) fn beside(&self, probe: &TokenStream, attrs: &[Attribute], expr: &impl ToTokens) -> Expr {
-        let dead = self.prober.dead(probe);
+        let dead = Prober::dead(probe);
         in_place_of(&expr.to_token_stream(), attrs, generated!(#dead, #expr), 1)
     }
 
     /// `(match value { value => { if false { probe } value } },).0`.
     pub(super) fn through(&self, probe: &TokenStream, value: &impl ToTokens) -> Expr {
-        let (dead, passing) = (self.prober.dead(probe), passing());
+        let (dead, passing) = (Prober::dead(probe), passing());
         let content = generated!(match #value { #passing => { #dead #passing } },);
         in_place_of(&value.to_token_stream(), &[], content, 0)
+    }
+
+    /// Whether this method of this place has not been asked about.
+    fn is_first(&mut self, place: &Expr, method: Called<'_>) -> bool {
+        let Some(variable) = variable(place) else { return true };
+        let question = format!("{} {} {}", place.to_token_stream(), method.name, method.arguments);
+        self.answered.insert((self.names.binding(variable), question))
     }
 
     /// A receiver or head that is only a path needs no look of its own.
@@ -331,7 +344,7 @@ impl Walk<'_> {
 
     /// A statement before the one that is asked about, under the same conditions.
     fn statement(&self, probe: &TokenStream, attrs: &[Attribute]) -> Stmt {
-        let dead = self.prober.dead(probe);
+        let dead = Prober::dead(probe);
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         Stmt::Expr(Expr::Verbatim(generated!(#(#conditions)* #dead)), None)
     }

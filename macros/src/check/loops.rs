@@ -9,12 +9,11 @@
 //! `allow_blocking`, where a lock of std may be held. None in the innermost `for` loops that call nothing: they would
 //! no longer be vectorised.
 
-use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Block, Expr, ExprWhile, Safety, Signature, Stmt};
 
 use super::attributes::Marks;
-use super::probe::generated;
+use super::probe::{checkpoint, generated};
 use super::receiver::is_call_free;
 
 /// Whether loops get checkpoints at this place.
@@ -46,19 +45,20 @@ pub(super) fn in_for(checkpoints: Checkpoints, marks: &Marks, body: &Block) -> b
 }
 
 /// Puts one first in `body`.
-pub(super) fn insert(support: &TokenStream, body: &mut Block) {
-    body.stmts.insert(0, Stmt::Expr(Expr::Verbatim(generated!(#support::checkpoint();)), None));
+pub(super) fn insert(body: &mut Block) {
+    body.stmts.insert(0, Stmt::Expr(Expr::Verbatim(checkpoint()), None));
 }
 
 /// `while head { body }` with one before the head.
-pub(super) fn desugared(support: &TokenStream, expr: &ExprWhile) -> Expr {
+pub(super) fn desugared(expr: &ExprWhile) -> Expr {
     let ExprWhile { attrs, label, while_token, cond, body } = expr;
     // The edition of the user's token decides how long the temporaries of the head live.
     let keyword = syn::Token![if](while_token.span).to_token_stream();
+    let checkpoint = checkpoint();
     Expr::Verbatim(generated! {
         #(#attrs)*
         #label loop {
-            #support::checkpoint();
+            #checkpoint
             #keyword #cond #body else { break }
         }
     })

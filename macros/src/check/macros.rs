@@ -6,7 +6,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Macro, Result, Token};
 
-use crate::table::entries;
+use crate::table::named;
 use crate::words;
 
 /// The arguments of one.
@@ -90,7 +90,7 @@ impl ToTokens for Known {
 
 /// Whether a name of the table stands among the tokens.
 pub(super) fn mentions_suspicious(tokens: &TokenStream) -> bool {
-    words::any(tokens.clone(), &|word| entries().iter().any(|entry| word == entry.name))
+    words::any(tokens.clone(), &|word| named(&word.to_string()).next().is_some())
 }
 
 /// Whether `std::` stands among the tokens.

@@ -20,7 +20,7 @@
 //! - [`receiver`]: places and values. [`paths`]: what a path can be. [`macros`]: those whose arguments are walked.
 //! - [`attributes`], [`exempt`]: `allow_blocking` and its kin, and whether they are needed.
 //! - [`loops`]: the checkpoints, which the same walk inserts.
-//! - [`support`]: the part of the runtime that follows from the table.
+//! - [`support`], [`shape`]: the part of the runtime that follows from the table, and what its signatures say.
 //!
 //! Rejected: deciding by spelling (`TcpStream::connect` may be ours, `nap` may be `sleep`); `#[deprecated]` with `deny`
 //! (names the wrong thing, and `--cap-lints` hides it); a panic in a constant (silent under `cargo check`).
@@ -34,6 +34,7 @@ mod names;
 mod paths;
 mod probe;
 mod receiver;
+mod shape;
 mod support;
 mod walk;
 
@@ -100,7 +101,7 @@ pub(crate) fn item(settings: &Settings<'_>, item: &mut Item, mistakes: &mut Mist
 fn walked(settings: &Settings<'_>, shadowed: bool, mistakes: &mut Mistakes, walk: impl FnOnce(&mut Walk<'_>)) {
     let krate = &settings.krate;
     let allowed = allowed(settings.allow, mistakes);
-    let prober = Prober { support: quote!(#krate::macros_support::v1::check), allowed };
+    let prober = Prober { krate: krate.clone(), allowed };
     let last = krate.clone().into_iter().last().map(|token| token.to_string()).unwrap_or_default();
     let mut state = Walk {
         prober: &prober,
@@ -112,6 +113,8 @@ fn walked(settings: &Settings<'_>, shadowed: bool, mistakes: &mut Mistakes, walk
         met: HashSet::new(),
         asked: HashSet::new(),
         krate: last,
+        answered: HashSet::new(),
+        supported: false,
         shadowed,
     };
     walk(&mut state);

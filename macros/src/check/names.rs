@@ -1,20 +1,20 @@
 //! What the names in a body stand for, as far as its tokens show: locals, items, imports.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use std::collections::{HashMap, HashSet};
-use syn::ext::IdentExt;
+use std::collections::HashMap;
 use syn::{FnArg, ItemUse, Pat, Path, Signature, UseTree};
 
 /// The scopes around the place that the walk is at, the innermost last.
 #[derive(Default)]
 pub(super) struct Names {
     scopes: Vec<Scope>,
+    bound: usize,
 }
 
 #[derive(Default)]
 struct Scope {
-    /// Values that are no functions of std: variables, and functions of the body itself.
-    own: HashSet<String>,
+    /// Values that are no functions of std: variables, and functions of the body itself; each with a number of its own.
+    own: HashMap<String, usize>,
     imports: HashMap<String, Vec<String>>,
 }
 
@@ -59,8 +59,9 @@ impl Names {
     }
 
     pub(super) fn bind_name(&mut self, name: &Ident) {
+        self.bound += 1;
         if let Some(scope) = self.scopes.last_mut() {
-            scope.own.insert(name.unraw().to_string());
+            scope.own.insert(plain(name), self.bound);
         }
     }
 
@@ -111,15 +112,20 @@ impl Names {
     /// The variables around a nested function are taken for seen in it: rather is a function that has such a name not
     /// looked at than a variable taken for a function.
     pub(super) fn is_own(&self, name: &Ident) -> bool {
-        let name = name.unraw().to_string();
-        let scope =
-            self.scopes.iter().rev().find(|scope| scope.own.contains(&name) || scope.imports.contains_key(&name));
-        scope.is_some_and(|scope| scope.own.contains(&name))
+        self.binding(name).is_some()
+    }
+
+    /// The number of the variable or function of the body itself that has this name here.
+    pub(super) fn binding(&self, name: &Ident) -> Option<usize> {
+        let name = plain(name);
+        let known = |scope: &&Scope| scope.own.contains_key(&name) || scope.imports.contains_key(&name);
+        let scope = self.scopes.iter().rev().find(known)?;
+        scope.own.get(&name).copied()
     }
 
     /// The path with the imports that are in sight written out.
     pub(super) fn resolve(&self, path: &Path) -> Vec<String> {
-        let mut segments = path.segments.iter().map(|segment| segment.ident.unraw().to_string());
+        let mut segments = path.segments.iter().map(|segment| plain(&segment.ident));
         let first = segments.next().unwrap_or_default();
         let import = self.scopes.iter().rev().find_map(|scope| scope.imports.get(&first));
         let mut resolved = match import {
@@ -129,4 +135,10 @@ impl Names {
         resolved.extend(segments);
         resolved
     }
+}
+
+/// `r#match` is `match`.
+pub(super) fn plain(name: &Ident) -> String {
+    let text = name.to_string();
+    text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
 }

@@ -1,12 +1,11 @@
 //! What a path can be, and what not.
 
 use proc_macro2::{Group, Punct, Spacing, TokenStream, TokenTree};
-use std::collections::HashMap;
-use std::sync::LazyLock;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Ident, ItemUse, Macro, Path, Signature, Token};
+use syn::{Ident, ItemUse, Macro, Path, Token};
 
 use super::macros;
+use super::shape::shape;
 use crate::table::{Entry, Form, entries, named};
 
 /// The functions of the table with the last segment `name`: free ones, or those of types.
@@ -23,28 +22,13 @@ pub(super) fn all_functions() -> Vec<&'static Entry> {
 pub(super) fn functions_with_arity(arguments: usize, with_closure: bool) -> Vec<&'static Entry> {
     let fits = |entry: &&Entry| {
         let Form::Function(function) = entry.form else { return false };
-        arity(entry) == arguments && function.signature.contains("FnOnce") == with_closure
+        shape(entry).arguments == arguments && function.signature.contains("FnOnce") == with_closure
     };
     all_functions().into_iter().filter(fits).collect()
 }
 
 fn is_function(entry: &Entry, associated: bool) -> bool {
     matches!(entry.form, Form::Function(function) if function.is_associated() == associated)
-}
-
-fn arity(entry: &Entry) -> usize {
-    static ARITIES: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
-        let functions = entries().iter().filter_map(|entry| match entry.form {
-            Form::Function(function) => Some((&*entry.path, function.signature)),
-            _ => None,
-        });
-        let arity = |signature: &str| {
-            let signature = syn::parse_str::<Signature>(&format!("fn function{signature}"));
-            signature.expect("the table is Rust").inputs.len()
-        };
-        functions.map(|(path, signature)| (path, arity(signature))).collect()
-    });
-    ARITIES.get(&*entry.path).copied().unwrap_or_default()
 }
 
 /// Whether the path, written out, leads into fiber.
@@ -105,7 +89,7 @@ pub(super) struct Unseen(pub(super) bool);
 
 impl VisitMut for Unseen {
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
-        self.0 |= macros::Known::parse(mac).is_none() && macros::mentions_std(mac.tokens.clone());
+        self.0 |= macros::mentions_std(mac.tokens.clone()) && macros::Known::parse(mac).is_none();
     }
 }
 

@@ -6,15 +6,16 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, GenericParam, Path, Signature};
+use syn::{Expr, Path};
 
+use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
 
 /// How probes are written for one body.
 pub(super) struct Prober {
-    /// Where the runtime's part is.
-    pub(super) support: TokenStream,
+    /// The path of the runtime crate.
+    pub(super) krate: TokenStream,
     /// What the attribute allows.
     pub(super) allowed: Vec<Option<&'static Entry>>,
 }
@@ -51,20 +52,41 @@ macro_rules! generated {
 }
 pub(super) use generated;
 
+/// The runtime's part, as a body names it.
+fn support() -> Ident {
+    Ident::new("__fiber", Span::mixed_site())
+}
+
+/// `checkpoint();`
+pub(super) fn checkpoint() -> TokenStream {
+    let support = support();
+    generated!(#support::checkpoint();)
+}
+
 /// The value that a probe looks at on its way.
 pub(super) fn passing() -> Ident {
     Ident::new("value", Span::mixed_site())
 }
 
 impl Prober {
-    /// Code that is compiled and never run.
-    pub(super) fn dead(&self, code: &TokenStream) -> TokenStream {
-        let support = &self.support;
+    /// What makes the runtime's part known in the body of a function: once, because it costs the compiler's time.
+    pub(super) fn imports(&self) -> TokenStream {
+        let (krate, support) = (&self.krate, support());
+        generated! {
+            #[allow(unused_imports)]
+            use #krate::macros_support::v1::check::{self as #support, probes::*};
+        }
+    }
+
+    /// Code whose types are checked, and which is then thrown away: it stands behind a call that does not return. So it
+    /// moves nothing, and costs no analysis of borrows.
+    pub(super) fn dead(code: &TokenStream) -> TokenStream {
+        let support = support();
         generated! {
             if false {
-                use #support::probes::*;
-                #code
-                #support::never()
+                #support::never();
+                #[allow(unreachable_code, clippy::disallowed_methods, clippy::disallowed_types)]
+                let () = { #code };
             }
         }
     }
@@ -79,7 +101,7 @@ impl Prober {
         method.entries().any(|(_, entry)| !self.allows(entry))
     }
 
-    pub(super) fn allows(&self, entry: &Entry) -> bool {
+    fn allows(&self, entry: &Entry) -> bool {
         self.allowed.iter().flatten().any(|allowed| std::ptr::eq(*allowed, entry))
     }
 
@@ -91,7 +113,7 @@ impl Prober {
         place: Span,
         receiver: &impl ToTokens,
     ) -> TokenStream {
-        let marker = self.marker(method.name);
+        let marker = marker(method.name);
         self.ask_receiver(asks, method, place, &generated!((#receiver).__fiber_receiver(#marker)))
     }
 
@@ -103,13 +125,12 @@ impl Prober {
         place: Span,
         reference: &TokenStream,
     ) -> TokenStream {
-        let (support, marker) = (&self.support, self.marker(method.name));
+        let (support, marker) = (support(), marker(method.name));
         self.ask_receiver(asks, method, place, &generated!(#support::Receiver(#marker, #reference)))
     }
 
     fn ask_receiver(&self, asks: Asks, method: Called<'_>, place: Span, receiver: &TokenStream) -> TokenStream {
-        let support = placed(self.support.clone(), place);
-        let verdict = Ident::new("verdict", place);
+        let (support, verdict) = (Ident::new("__fiber", place), Ident::new("verdict", place));
         let questions = match asks {
             Asks::Blocking => quote_spanned!(place=> #support::NeedsExemption::ok(#verdict.0);),
             Asks::Harmless => {
@@ -124,14 +145,9 @@ impl Prober {
             }
         };
         generated! {
-            let #verdict = (&&&&&&#receiver).verdict();
+            let #verdict = #receiver.verdict();
             #questions
         }
-    }
-
-    fn marker(&self, name: &str) -> TokenStream {
-        let (support, marker) = (&self.support, marker_ident(name, Span::mixed_site()));
-        generated!(#support::methods::#marker)
     }
 
     /// Asks whether `function`, which the user wrote as `path`, is one of `entries`. `arguments` are those of the call, if
@@ -145,7 +161,7 @@ impl Prober {
         arguments: Option<impl IntoIterator<Item = &'a Expr> + Clone>,
     ) -> TokenStream {
         let Some((first, last)) = ends(path) else { return TokenStream::new() };
-        let support = &self.support;
+        let support = support();
         let verdict = Ident::new("verdict", first);
         let mut questions = TokenStream::new();
         let mut either = generated!(#support::Fine);
@@ -154,9 +170,9 @@ impl Prober {
             let identity = self.identity(entry, function);
             let arguments = arguments.clone().map(|arguments| {
                 let verdicts = row.calls.iter().zip(arguments).filter_map(|(method, argument)| {
-                    let marker = self.marker(method);
+                    let marker = marker(method);
                     super::receiver::can_be_mentioned_as_argument(argument)
-                        .then(|| generated!((&&&&&&(#argument).__fiber_receiver(#marker)).verdict().0))
+                        .then(|| generated!((#argument).__fiber_receiver(#marker).verdict().0))
                 });
                 generated!(#(.or(#verdicts))*)
             });
@@ -183,8 +199,7 @@ impl Prober {
 
     /// `support::name::ok(verdict.0);`, the tokens at the place of a whole path: an error underlines all of it.
     fn call_over(&self, name: &Ident, first: Span, last: Span) -> TokenStream {
-        let support = placed(self.support.clone(), first);
-        let verdict = Ident::new("verdict", first);
+        let (support, verdict) = (Ident::new("__fiber", first), Ident::new("verdict", first));
         let field = syn::Index { index: 0, span: last };
         let ok = Ident::new("ok", last);
         let argument = quote_spanned!(last=> (#verdict.#field););
@@ -194,14 +209,11 @@ impl Prober {
     /// Whether `function` is the one of `entry`.
     fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
         let Form::Function(row) = entry.form else { return TokenStream::new() };
-        let support = &self.support;
-        let std: TokenStream = format!("::{}", entry.path).parse().expect("the table is Rust");
-        let std = generated_everywhere(std);
-        let signature = format!("fn function{}", row.signature);
-        let signature: Signature = syn::parse_str(&signature).expect("the table is Rust");
-        let types: Vec<_> = signature.generics.params.iter().filter_map(settled).collect();
-        let lints = row.deprecated.then(|| generated!(, deprecated));
-        let lints = generated!(#[allow(clippy::disallowed_methods, clippy::disallowed_types #lints)]);
+        let support = support();
+        let segments = entry.path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
+        let std = generated!(#(::#segments)*);
+        let types: Vec<TokenStream> = shape(entry).settled.iter().map(|ty| generated_everywhere(ty)).collect();
+        let lints = row.deprecated.then(|| generated!(#[allow(deprecated)]));
         if types.is_empty() {
             return generated!({ #lints let std = #std; #support::Pair(&#function, &std).verdict() });
         }
@@ -214,21 +226,10 @@ impl Prober {
     }
 }
 
-/// A type that fits the parameter of a function of std, for where the function is not the user's and so nothing else says.
-fn settled(parameter: &GenericParam) -> Option<TokenStream> {
-    let GenericParam::Type(parameter) = parameter else { return None };
-    let bounds = parameter.bounds.to_token_stream().to_string();
-    Some(if bounds.contains("Read") {
-        generated!(::std::io::Empty)
-    } else if bounds.contains("Write") {
-        generated!(::std::io::Sink)
-    } else if bounds.is_empty() {
-        // `thread::scope` says in its `where` clause what its two are.
-        if parameter.ident == "F" { generated!(fn(&::std::thread::Scope<'_, '_>)) } else { generated!(()) }
-    } else {
-        // `AsRef<Path>`, `AsRef<[u8]>`, `ToSocketAddrs`.
-        generated!(&'static str)
-    })
+/// The type of the method `name`.
+fn marker(name: &str) -> TokenStream {
+    let (support, marker) = (support(), marker_ident(name, Span::mixed_site()));
+    generated!(#support::methods::#marker)
 }
 
 /// The first and the last token of `path`.
@@ -236,20 +237,16 @@ fn ends(path: &Path) -> Option<(Span, Span)> {
     Some((path.segments.first()?.ident.span(), path.segments.last()?.ident.span()))
 }
 
-/// `tokens`, all at `place`.
-fn placed(tokens: TokenStream, place: Span) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|mut token| {
+fn generated_everywhere(text: &str) -> TokenStream {
+    fn generated(tokens: TokenStream) -> TokenStream {
+        let at_its_place = |mut token: TokenTree| {
             if let TokenTree::Group(group) = &token {
-                token = Group::new(group.delimiter(), placed(group.stream(), place)).into();
+                token = Group::new(group.delimiter(), generated(group.stream())).into();
             }
-            token.set_span(place);
+            token.set_span(Span::mixed_site());
             token
-        })
-        .collect()
-}
-
-fn generated_everywhere(tokens: TokenStream) -> TokenStream {
-    placed(tokens, Span::mixed_site())
+        };
+        tokens.into_iter().map(at_its_place).collect()
+    }
+    generated(text.parse().expect("the table is Rust"))
 }

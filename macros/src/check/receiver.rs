@@ -1,7 +1,7 @@
 //! Places and values. `self.state[i]` is a place: a probe may mention it again. `open()?` is a value: mentioned again, it
 //! would be a second call, so a probe has to take it on its way.
 
-use syn::{Expr, UnOp};
+use syn::{Expr, Ident, UnOp};
 
 /// Whether `expr` is a place that begins with a variable, or a reference to one.
 pub(super) fn can_be_mentioned(expr: &Expr) -> bool {
@@ -16,7 +16,18 @@ pub(super) fn can_be_mentioned(expr: &Expr) -> bool {
     }
 }
 
-/// The same, or a reference to it.
+/// The variable that a place begins with, if its type and the fields on the way alone decide the type of the place.
+pub(super) fn variable(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(path) => path.path.get_ident(),
+        Expr::Field(field) => variable(&field.base),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Deref(_)) => variable(&unary.expr),
+        Expr::Paren(paren) => variable(&paren.expr),
+        _ => None,
+    }
+}
+
+/// Whether `expr` is a place that may be mentioned again, or a reference to one.
 pub(super) fn can_be_mentioned_as_argument(expr: &Expr) -> bool {
     match expr {
         Expr::Reference(reference) => can_be_mentioned(&reference.expr),

@@ -17,9 +17,8 @@ use super::exempt::Exempt;
 use super::loops::{self, Checkpoints};
 use super::names::Names;
 use super::probe::{Asks, Called, Prober, generated, passing};
-use super::receiver::{is_harmless, taken};
+use super::receiver::{can_be_mentioned_as_argument, taken};
 use crate::parse::Mistakes;
-use crate::table::named;
 
 /// What `for` calls on what stands behind `in`.
 const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
@@ -39,6 +38,11 @@ pub(super) struct Walk<'a> {
     pub(super) asked: HashSet<String>,
     /// What `crate = ".."` calls the runtime crate, last segment.
     pub(super) krate: String,
+    /// The methods of variables and their fields that were asked about: the second answer would be the first. A mistake is
+    /// then reported where it is made first.
+    pub(super) answered: HashSet<(Option<usize>, String)>,
+    /// Whether the body of the function has something in it that needs the runtime's part.
+    pub(super) supported: bool,
     /// Whether `std` in the arguments of macros means the shadow.
     pub(super) shadowed: bool,
 }
@@ -64,6 +68,7 @@ impl Walk<'_> {
             Some(exempt) => exempt.single.then_some(Asks::Blocking),
         };
         self.seen.rewritten += usize::from(asks.is_some());
+        self.supported |= asks.is_some();
         asks
     }
 
@@ -72,6 +77,7 @@ impl Walk<'_> {
         self.seen.perhaps += 1;
         let asks = self.exempt.is_none().then_some(Asks::Harmless);
         self.seen.rewritten += usize::from(asks.is_some());
+        self.supported |= asks.is_some();
         asks
     }
 
@@ -92,20 +98,22 @@ impl Walk<'_> {
             return;
         }
         let marks = attributes::take(attrs, self.mistakes);
-        let outside = self.checkpoints;
-        self.checkpoints = if drop { outside.suspended() } else { outside.in_function(signature) };
+        let outside = (self.checkpoints, std::mem::take(&mut self.supported), std::mem::take(&mut self.answered));
+        self.checkpoints = if drop { outside.0.suspended() } else { outside.0.in_function(signature) };
         self.names.open_function(signature);
         self.marked(&marks, |walk| walk.visit_block_mut(body));
         self.names.close();
-        self.checkpoints = outside;
+        if self.supported {
+            body.stmts.insert(0, Stmt::Item(Item::Verbatim(self.prober.imports())));
+        }
+        (self.checkpoints, self.supported, self.answered) = outside;
     }
 
     fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks) {
         let original = expr.expr.clone();
         self.receiver(&mut expr.expr);
-        if !is_harmless(&original)
-            && !matches!(*original, Expr::Macro(_))
-            && !self.is_asked_itself(&original)
+        // What a call gives is asked about there: std makes its blocking iterators with methods of the table.
+        if can_be_mentioned_as_argument(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
@@ -120,25 +128,8 @@ impl Walk<'_> {
         self.visit_block_mut(&mut expr.body);
         self.names.close();
         if here {
-            loops::insert(&self.prober.support, &mut expr.body);
-        }
-    }
-
-    /// Whether the value comes from a call with a name of the table: `rx.iter()`, `fs::read_dir(path)?`. One mistake is one
-    /// error.
-    fn is_asked_itself(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Try(expr) => self.is_asked_itself(&expr.expr),
-            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
-                self.is_asked_itself(&call.receiver)
-            }
-            Expr::MethodCall(call) => {
-                let name = call.method.to_string();
-                self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
-            }
-            Expr::Call(call) => matches!(&*call.func, Expr::Path(callee)
-                if callee.path.segments.last().is_some_and(|last| named(&last.ident.to_string()).next().is_some())),
-            _ => false,
+            self.supported = true;
+            loops::insert(&mut expr.body);
         }
     }
 
@@ -147,7 +138,9 @@ impl Walk<'_> {
         self.visit_expr_mut(&mut expr.cond);
         self.visit_block_mut(&mut expr.body);
         self.names.close();
-        loops::wants(self.checkpoints, marks).then(|| loops::desugared(&self.prober.support, expr))
+        let here = loops::wants(self.checkpoints, marks);
+        self.supported |= here;
+        here.then(|| loops::desugared(expr))
     }
 
     fn if_else(&mut self, expr: &mut ExprIf) {
@@ -266,7 +259,8 @@ impl Walk<'_> {
             Expr::Loop(expr) => {
                 self.visit_block_mut(&mut expr.body);
                 if loops::wants(self.checkpoints, marks) {
-                    loops::insert(&self.prober.support, &mut expr.body);
+                    self.supported = true;
+                    loops::insert(&mut expr.body);
                 }
                 None
             }

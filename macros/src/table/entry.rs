@@ -1,5 +1,6 @@
 //! The table, one entry for each function or method.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::items::{FUNCTIONS, Function, Methods, Replacement, TYPES, Type, WRAPPERS, Wrapper};
@@ -53,7 +54,12 @@ pub(crate) fn entries() -> &'static [Entry] {
 
 /// Those with the last segment `name`.
 pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Entry> {
-    entries().iter().filter(move |entry| entry.name == name)
+    static NAMES: LazyLock<HashMap<&str, Vec<&Entry>>> = LazyLock::new(|| {
+        let mut names: HashMap<_, Vec<_>> = HashMap::new();
+        entries().iter().for_each(|entry| names.entry(entry.name).or_default().push(entry));
+        names
+    });
+    NAMES.get(name).into_iter().flatten().copied()
 }
 
 impl Entry {

@@ -5,30 +5,33 @@
 //! which type-checks only if the answer is no:
 //!
 //! ```text
+//! use ::fiber::macros_support::v1::check::{self as __fiber, probes::*};
+//! ..
 //! (if false {
-//!     use ::fiber::macros_support::v1::check::{self, probes::*};
-//!     let verdict = (&&&&&&shared.__fiber_receiver(check::methods::lock)).verdict();
-//!     check::SyncMutexLockOnAFiber::ok(verdict.1.0);
-//!     check::never()
+//!     __fiber::never();
+//!     let () = {
+//!         let verdict = shared.__fiber_receiver(__fiber::methods::lock).verdict();
+//!         __fiber::SyncMutexLockOnAFiber::ok(verdict.1.0);
+//!     };
 //! }, shared.lock()).1
 //! ```
 //!
-//! **Which method of which type?** [`Denied<M>`] is implemented for the types whose method `M` blocks. The probe walks
-//! from the receiver along `Deref` as a method call does, to depth four, by autoref specialisation (D. Tolnay, "Autoref-based
-//! stable specialization", 2019): [`AtOnce`] to [`FourDeep`] are tried one after the other, [`Harmless`] is what remains.
+//! **Which method of which type?** [`Denied<M>`] is implemented for the types whose method `M` blocks. The call of
+//! `verdict` walks down a ladder of types, [`Receiver`] to [`Harmless`], each of which derefs to the next: on each rung the
+//! method exists only if what the receiver points to, so many times, is `Denied`. The compiler takes the first that does.
 //! Generic parameters and trait objects implement none of it, and pass.
 //!
-//! **Which function?** Every function has a type of its own. [`Pair`] has an inherent method if its two types are one,
-//! and one of a trait otherwise; inherent methods come first.
+//! **Which function?** Every function has a type of its own. [`Pair`] has the method if its two types are one, and derefs
+//! to [`Different`] otherwise.
 //!
 //! **Why a trait for each entry?** The compiler's message is the trait's, and only a trait that is called by its path
 //! gives an error that points nowhere but into the user's code. The verdict of a receiver is a tuple with a field for
 //! each entry that has the method's name; all but one are [`Fine`].
 //!
-//! The code diverges ([`never`]), so that what it moves is not moved for the code behind it.
+//! The code stands behind a call that does not return ([`never`]): types are checked there, but the compiler throws it away
+//! before it looks at moves and borrows, which is half of what it would cost.
 //!
-//! The user's receiver stands in the same scope as the probe. So the traits are imported without their names, and
-//! everything else is written out in full.
+//! The traits are imported without their names, because the user's code stands in the same scope.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -81,12 +84,6 @@ impl<M, T: Denied<M> + ?Sized> Denied<M> for Box<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict<W, C>(pub W, pub C);
 
-/// A receiver, and the method that is called on it.
-///
-/// The method stands in the type: as an argument of `verdict` it would have no part in the choice.
-#[derive(Debug)]
-pub struct Receiver<'a, M, T: ?Sized>(pub M, pub &'a T);
-
 /// A receiver that is a raw pointer. It is looked at by value, because a reference to it may not be allowed.
 #[derive(Debug)]
 pub struct Pointer<M>(PhantomData<M>);
@@ -98,9 +95,9 @@ impl<M: Method> Pointer<M> {
     }
 }
 
-/// Makes a place a [`Receiver`] by a method call, so that it is borrowed, captured and dereferenced as in the real call.
+/// Begins the ladder for a place by a method call, so that it is borrowed, captured and dereferenced as in the real call.
 pub trait ByReference {
-    /// See [`Receiver`].
+    /// The method stands in the type: as an argument of `verdict` it would have no part in the choice.
     fn __fiber_receiver<M>(&self, method: M) -> Receiver<'_, M, Self> {
         Receiver(method, self)
     }
@@ -119,66 +116,83 @@ pub trait ByPointer: Sized {
 impl<T: ?Sized> ByPointer for *const T {}
 impl<T: ?Sized> ByPointer for *mut T {}
 
-type Target<T> = <T as Deref>::Target;
+/// The first rung: the receiver itself decides. It derefs to the next one.
+#[derive(Debug)]
+pub struct Receiver<'a, M, T: ?Sized>(pub M, pub &'a T);
 
-/// The receivers of one depth: a trait with the method `verdict`, for so many references to a [`Receiver`]. The more
-/// references, the earlier the compiler tries it.
-macro_rules! depth {
-    ($(#[$doc:meta])* $depth:ident, [$($reference:tt)*], $decider:ty $(where $($derefs:tt)*)?) => {
-        $(#[$doc])*
-        pub trait $depth {
-            /// See [`Denied`].
-            type Candidates;
-            /// The type that decides says that it blocks.
-            fn verdict(&self) -> Verdict<Blocks, Self::Candidates> {
-                never()
-            }
-        }
-
-        impl<M, T: ?Sized> $depth for $($reference)* Receiver<'_, M, T>
-        where
-            $($($derefs)*)?
-            $decider: Denied<M>,
-        {
-            type Candidates = <$decider as Denied<M>>::Candidates;
-        }
-    };
-}
-
-depth! {
-    /// The receiver itself decides.
-    AtOnce, [&&&&&], T
-}
-depth! {
-    /// What it points to decides.
-    OneDeep, [&&&&], Target<T> where T: Deref,
-}
-depth! {
-    /// What that points to decides.
-    TwoDeep, [&&&], Target<Target<T>> where T: Deref, Target<T>: Deref,
-}
-depth! {
-    /// And so on.
-    ThreeDeep, [&&], Target<Target<Target<T>>> where T: Deref, Target<T>: Deref, Target<Target<T>>: Deref,
-}
-depth! {
-    /// And so on.
-    FourDeep, [&], Target<Target<Target<Target<T>>>>
-    where T: Deref, Target<T>: Deref, Target<Target<T>>: Deref, Target<Target<Target<T>>>: Deref,
-}
-
-/// Nobody says that it blocks.
-pub trait Harmless {
-    /// See [`Method::Harmless`].
-    type Candidates;
-    /// It does not block.
-    fn verdict(&self) -> Verdict<Fine, Self::Candidates> {
+impl<M, T: ?Sized + Denied<M>> Receiver<'_, M, T> {
+    /// It says that it blocks.
+    pub fn verdict(&self) -> Verdict<Blocks, T::Candidates> {
         never()
     }
 }
 
-impl<M: Method, T: ?Sized> Harmless for Receiver<'_, M, T> {
-    type Candidates = M::Harmless;
+impl<'a, M, T: ?Sized> Deref for Receiver<'a, M, T> {
+    type Target = OneDeep<'a, M, T>;
+
+    fn deref(&self) -> &Self::Target {
+        never()
+    }
+}
+
+type Target<T> = <T as Deref>::Target;
+
+/// A rung below the first: what the receiver points to, so many times, decides.
+macro_rules! rung {
+    ($(#[$doc:meta])* $rung:ident, $next:ty, $decider:ty where $($derefs:tt)*) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $rung<'a, M, T: ?Sized>(PhantomData<(M, &'a T)>);
+
+        impl<M, T: ?Sized> $rung<'_, M, T>
+        where
+            $($derefs)*
+            $decider: Denied<M>,
+        {
+            /// It says that it blocks.
+            pub fn verdict(&self) -> Verdict<Blocks, <$decider as Denied<M>>::Candidates> {
+                never()
+            }
+        }
+
+        impl<'a, M, T: ?Sized> Deref for $rung<'a, M, T> {
+            type Target = $next;
+
+            fn deref(&self) -> &Self::Target {
+                never()
+            }
+        }
+    };
+}
+
+rung! {
+    /// What it points to decides.
+    OneDeep, TwoDeep<'a, M, T>, Target<T> where T: Deref,
+}
+rung! {
+    /// What that points to decides.
+    TwoDeep, ThreeDeep<'a, M, T>, Target<Target<T>> where T: Deref, Target<T>: Deref,
+}
+rung! {
+    /// And so on.
+    ThreeDeep, FourDeep<'a, M, T>, Target<Target<Target<T>>>
+    where T: Deref, Target<T>: Deref, Target<Target<T>>: Deref,
+}
+rung! {
+    /// And so on.
+    FourDeep, Harmless<M>, Target<Target<Target<Target<T>>>>
+    where T: Deref, Target<T>: Deref, Target<Target<T>>: Deref, Target<Target<Target<T>>>: Deref,
+}
+
+/// The ground: nobody says that it blocks.
+#[derive(Debug)]
+pub struct Harmless<M>(PhantomData<M>);
+
+impl<M: Method> Harmless<M> {
+    /// It does not block.
+    pub fn verdict(&self) -> Verdict<Fine, M::Harmless> {
+        never()
+    }
 }
 
 /// The function that the user calls, and one of std.
@@ -192,15 +206,24 @@ impl<A> Pair<'_, A, A> {
     }
 }
 
-/// What remains if they are two.
-pub trait Different {
-    /// They are two.
-    fn verdict(&self) -> Fine {
-        Fine
+impl<A, B> Deref for Pair<'_, A, B> {
+    type Target = Different;
+
+    fn deref(&self) -> &Different {
+        &Different
     }
 }
 
-impl<A, B> Different for Pair<'_, A, B> {}
+/// What remains if they are two.
+#[derive(Debug)]
+pub struct Different;
+
+impl Different {
+    /// They are two.
+    pub fn verdict(&self) -> Fine {
+        Fine
+    }
+}
 
 impl Fine {
     /// Std's function had its arguments open; nothing has settled them, so they become those of `settled`.
@@ -252,10 +275,7 @@ impl NeedsExemption for Blocks {}
 
 /// The traits of the probes, without names, to be imported by a glob.
 pub mod probes {
-    pub use super::{
-        AtOnce as _, ByPointer as _, ByReference as _, Different as _, FourDeep as _, Harmless as _, OneDeep as _,
-        ThreeDeep as _, TwoDeep as _,
-    };
+    pub use super::{ByPointer as _, ByReference as _};
 }
 
 /// Where the attributes insert it, a fiber may be made to yield. It never ends a fiber: code between two calls that may
