@@ -32,6 +32,7 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`net`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
@@ -42,7 +43,7 @@
 //! not started, whose closures are `Send`.
 //!
 //! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
-//! a read from a `std::fs::File` on a slow disk. Use what is in this crate, or a thread.
+//! a read from a `std::fs::File` on a slow disk. Use what is in this crate, and for the rest [`blocking`].
 //!
 //! # Where it runs
 //!
@@ -71,5 +72,6 @@ pub use fiber_macros::{main, task, test};
 pub use sched::cancel::Cancelled;
 pub use task::{
     Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
-    ScopedJoinHandle, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current, yield_now,
+    ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current,
+    yield_now,
 };

@@ -60,6 +60,8 @@ reasons! {
     Write => "writing to a socket",
     /// In [`net::TcpStream::peek`](crate::net::TcpStream::peek).
     Peek => "peeking at a socket",
+    /// In [`blocking`](crate::blocking), until its closure has run on a thread of the pool.
+    Blocking => "waiting for a blocking call",
     /// In the look-up of a host name.
     Lookup => "looking up a host name",
 }

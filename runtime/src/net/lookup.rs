@@ -8,7 +8,8 @@
 use super::SocketAddr;
 use crate::fiber::Reason;
 use crate::fiber::record::Waiter;
-use crate::sched::io::{on_fiber, wait_until};
+use crate::sched::cancel::Interruption;
+use crate::sched::io::{on_fiber, wait_for_thread};
 use std::collections::VecDeque;
 use std::net::ToSocketAddrs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,7 +44,7 @@ pub(super) fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
     let answer = Arc::new(Answer::default());
     start(Job { host: host.to_owned(), port, answer: answer.clone(), waiter: Waiter::current() })?;
-    wait_until(Reason::Lookup, || lock(&answer).take())?
+    wait_for_thread(Reason::Lookup, || lock(&answer).take(), || true).map_err(Interruption::into_error)?
 }
 
 fn start(job: Job) -> io::Result<()> {
