@@ -40,7 +40,7 @@
 //!   set through these types, or on a descriptor before it is converted into one of them. What is set past them later, through a
 //!   duplicate of the descriptor, applies on threads only.
 
-// The room turns calls of std's types into operations and waits for them. It owns sockets, and the threads of name look-ups. It
+// The room turns calls of std's types into operations and waits for them. It owns sockets, and the pool for look-ups of names. It
 // calls `sched::io`, to wait, and names `driver::Operation`; of fibers it knows no more. `unsafe` is confined to `socket` (memory
 // lent to the kernel) and `tcp::descriptor` (std's unsafe trait).
 //

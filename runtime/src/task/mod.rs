@@ -16,8 +16,8 @@ pub mod registry;
 mod scope;
 
 pub use attributes::{Numa, ParseAttributeError, Priority};
-pub(crate) use blocking::Pool;
 pub use blocking::{BlockingMetrics, blocking};
+pub(crate) use blocking::{Pool, ask};
 pub use builder::{Builder, spawn, spawn_local};
 pub use current::{Fiber, FiberId, current, try_current, yield_now};
 pub use join_error::JoinError;

@@ -1,6 +1,6 @@
 //! One call: the closure and then its outcome, in the caller's frame.
 
-use super::pool::Job;
+use super::pool::{Callee, Job};
 use crate::fiber::record::Waiter;
 use crate::sys::sync::atomic::Ordering::{Acquire, Release};
 use crate::sys::sync::{AtomicBool, UnsafeCell};
@@ -36,7 +36,7 @@ impl<F: FnOnce() -> T, T> Call<F, T> {
     /// Closure and result may be used on another thread. Until [`outcome`](Self::outcome) has given one or the job was dropped without
     /// being run, the call stays where it is, and what the closure borrows stays lent. Called once.
     pub(super) unsafe fn lend(&self, waiter: Waiter) -> Job {
-        Job { call: ptr::from_ref(self).cast(), make: make::<F, T>, waiter }
+        Job { call: Callee::Lent(make::<F, T>, ptr::from_ref(self).cast()), waiter }
     }
 
     /// The closure's result or panic, once it has ended. Given out once.

@@ -18,6 +18,8 @@
 //!   pool where they are.
 //! - The process aborts rather than unwind through the frame in between ([`AbortOnUnwind`]).
 //!
+//! [`ask`] is for closures that own what they use: they can be abandoned. Look-ups of names use it, on a pool of their own.
+//!
 //! Rejected: a closure on the heap that is abandoned when the fiber is cancelled (it could not borrow); asking a running call to
 //! stop (there is nothing to ask with); running the call on the worker when all threads are busy (it would hold every fiber of it).
 
@@ -31,11 +33,14 @@ use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::Current;
 use crate::sched::cancel::Interruption;
 use crate::sched::io::wait_for_thread;
+use crate::sys::sync::Lock;
 use call::Call;
 pub use metrics::BlockingMetrics;
 pub(crate) use pool::Pool;
+use pool::{Callee, Job};
 use std::io;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 /// Runs `f` on a thread of the runtime's blocking pool and returns its result, suspending only the calling fiber.
 ///
@@ -127,4 +132,86 @@ where
     };
     guard.disarm();
     outcome.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+/// Makes a call on this pool that is left to itself when the running fiber is to end its wait. What has not begun is withdrawn.
+///
+/// # Errors
+///
+/// Those of the call; that of a cancellation or of a time limit around it (or an unwinding); a thread that could not be started.
+///
+/// # Panics
+///
+/// With the panic of `f`. Off a fiber.
+pub(crate) fn ask<T: Send + 'static>(
+    pool: &Arc<Pool>,
+    reason: Reason,
+    f: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let answer = Arc::new(Lock::new(None));
+    let call = {
+        let answer = Arc::clone(&answer);
+        move || {
+            let outcome = catch_unwind(AssertUnwindSafe(f));
+            *answer.lock() = Some(outcome);
+        }
+    };
+    let ticket = pool.submit(Job { call: Callee::Owned(Box::new(call)), waiter: Waiter::current() })?;
+    let leave = || {
+        pool.withdraw(ticket);
+        true
+    };
+    wait_for_thread(reason, || answer.lock().take(), leave)
+        .map_err(Interruption::into_error)?
+        .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::Cancelled;
+    use crate::runtime::{Builder, Handle, State};
+    use std::sync::mpsc;
+
+    /// Whoever asks goes at once, whether the call is queued or runs; and what is queued never runs.
+    #[test]
+    fn asking_can_be_given_up() {
+        let pool = Arc::new(Pool::new("test-".to_owned(), 1, Vec::new()));
+        Builder::new().workers(1).build().unwrap().run(|| {
+            let (begun, begins) = mpsc::channel();
+            let (open, opened) = mpsc::channel::<()>();
+            let running = crate::spawn({
+                let pool = pool.clone();
+                move || {
+                    ask(&pool, Reason::Lookup, move || {
+                        begun.send(()).unwrap();
+                        Ok(opened.recv().is_err())
+                    })
+                }
+            });
+            while begins.try_recv().is_err() {
+                crate::yield_now();
+            }
+            let (kept, dropped) = mpsc::channel::<()>();
+            let queued = crate::spawn({
+                let pool = pool.clone();
+                move || ask(&pool, Reason::Lookup, move || Ok(kept.send(()).is_ok()))
+            });
+            let waits = |dump: &crate::runtime::Dump| {
+                dump.fibers().iter().filter(|fiber| fiber.state() == State::Waiting(Reason::Lookup)).count() == 2
+            };
+            while !waits(&Handle::try_current().unwrap().dump()) {
+                crate::yield_now();
+            }
+            for asker in [queued, running] {
+                asker.cancel();
+                let error = asker.join().unwrap().unwrap_err();
+                assert!(error.get_ref().is_some_and(|source| source.is::<Cancelled>()), "{error}");
+            }
+            assert_eq!(dropped.recv(), Err(mpsc::RecvError), "it was dropped and did not run");
+            assert_eq!(pool.metrics().idle, 0, "the call that was left still runs");
+            drop(open);
+            assert!(ask(&pool, Reason::Lookup, || Ok(true)).unwrap());
+        });
+    }
 }

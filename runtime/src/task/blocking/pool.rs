@@ -24,23 +24,32 @@ use std::{io, mem};
 /// How long a thread without work stays, as Tokio's do: starting one costs some ten microseconds, and a burst is seldom alone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A call to make, in a frame that is kept for it.
+/// A call to make.
 pub(super) struct Job {
-    /// Makes the call, and sets it free as the last thing.
-    pub(super) make: unsafe fn(*const ()),
-    pub(super) call: *const (),
+    pub(super) call: Callee,
     /// Who is told that the call was made.
     pub(super) waiter: Waiter,
 }
 
-// SAFETY: `Call::lend`, which alone makes one, asks that closure and result may be used on another thread.
-unsafe impl Send for Job {}
+/// What to call.
+pub(super) enum Callee {
+    /// In a frame that is kept for it: a function that makes the call, and sets it free as the last thing.
+    Lent(unsafe fn(*const ()), *const ()),
+    /// By itself.
+    Owned(Box<dyn FnOnce() + Send>),
+}
+
+// SAFETY: `Call::lend`, which alone makes a `Lent`, asks that closure and result may be used on another thread.
+unsafe impl Send for Callee {}
 
 impl Job {
     /// Makes the call; who is to be woken.
     fn run(self) -> Waiter {
-        // SAFETY: the job is consumed, and by `Call::lend` the call is there until it was made.
-        unsafe { (self.make)(self.call) };
+        match self.call {
+            // SAFETY: the job is consumed, and by `Call::lend` the call is there until it was made.
+            Callee::Lent(make, call) => unsafe { make(call) },
+            Callee::Owned(f) => f(),
+        }
         self.waiter
     }
 }
