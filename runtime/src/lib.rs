@@ -61,6 +61,7 @@ pub mod internals;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
+pub mod os;
 pub mod runtime;
 mod sched;
 pub mod sync;

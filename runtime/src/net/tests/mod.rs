@@ -2,7 +2,9 @@
 #![allow(clippy::type_complexity, reason = "the bodies return whatever there is to compare")]
 
 mod connections;
+mod datagrams;
 mod fibers;
+mod local;
 mod names;
 mod settings;
 mod transfers;
@@ -31,20 +33,24 @@ fn said<T>(result: io::Result<T>) -> Result<T, String> {
 
 /// Defines tests that do the same with std and with this crate, and compare what came out.
 macro_rules! conformance {
-    ($($(#[$doc:meta])* fn $name:ident($net:ident) -> $result:ty $body:block)*) => {$(
+    (local: $($rest:tt)*) => { conformance!{@ std::os::unix::net, crate::os::unix::net; $($rest)*} };
+    (@ $std:path, $ours:path; $($(#[$doc:meta])* fn $name:ident($net:ident) -> $result:ty $body:block)*) => {$(
+        conformance!{@@ $std, $ours; $(#[$doc])* fn $name($net) -> $result $body}
+    )*};
+    (@@ $std:path, $ours:path; $(#[$doc:meta])* fn $name:ident($net:ident) -> $result:ty $body:block) => {
         $(#[$doc])*
         mod $name {
             use super::*;
 
             fn reference() -> $result {
                 #[allow(unused_imports)]
-                use std::net as $net;
+                use $std as $net;
                 $body
             }
 
             fn ours() -> $result {
                 #[allow(unused_imports)]
-                use crate::net as $net;
+                use $ours as $net;
                 $body
             }
 
@@ -55,7 +61,8 @@ macro_rules! conformance {
                 assert_eq!(ours(), expected, "on a thread");
             }
         }
-    )*};
+    };
+    ($($rest:tt)*) => { conformance!{@ std::net, crate::net; $($rest)*} };
 }
 use conformance;
 
