@@ -33,7 +33,7 @@
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
-//! - [`net`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -53,8 +53,11 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");
 
+#[cfg(test)]
+mod conformance;
 mod driver;
 mod fiber;
+pub mod fs;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

@@ -43,13 +43,12 @@
 
 // The room turns calls of std's types into operations and waits for them. It owns sockets, and the pool for look-ups of names. It
 // calls `sched::io`, to wait, and names `driver::Operation`; of fibers it knows no more. `unsafe` is confined to `socket` (memory
-// lent to the kernel), `descriptor` (std's unsafe trait) and `sockaddr` (the kernel's addresses).
+// lent to the kernel), std's unsafe trait for descriptors and `sockaddr` (the kernel's addresses).
 //
 // A descriptor stays in blocking mode unless the user says otherwise, because the user's program, and we off a fiber, use it
 // with plain calls. So an attempt that must not wait says so itself (`MSG_DONTWAIT`).
 
 mod addr;
-mod descriptor;
 mod exchange;
 mod lookup;
 mod mode;
@@ -70,10 +69,10 @@ pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
-descriptor::descriptor!(
+crate::sys::descriptor::descriptor!(
     UdpSocket,
     std::net::UdpSocket,
     "\
 let made_by_std = std::net::UdpSocket::bind(\"127.0.0.1:0\")?;
-let socket = fiber::net::UdpSocket::from(made_by_std);"
+let ours = fiber::net::UdpSocket::from(made_by_std);"
 );

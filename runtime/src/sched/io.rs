@@ -66,6 +66,11 @@ pub(crate) fn wait_for_thread<'a, T>(
     }
 }
 
+/// Whether the running fiber's driver has this operation. Not off a fiber.
+pub(crate) fn supports(operation: &Operation) -> bool {
+    Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
+}
+
 /// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was
 /// a cancellation's, the next wait gives it again.
 pub(crate) fn keep_for_later(error: &io::Error) {

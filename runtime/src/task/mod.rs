@@ -17,7 +17,7 @@ mod scope;
 
 pub use attributes::{Numa, ParseAttributeError, Priority};
 pub use blocking::{BlockingMetrics, blocking};
-pub(crate) use blocking::{Pool, ask};
+pub(crate) use blocking::{Pool, ask, try_blocking};
 pub use builder::{Builder, spawn, spawn_local};
 pub use current::{Fiber, FiberId, current, try_current, yield_now};
 pub use join_error::JoinError;

@@ -22,7 +22,7 @@ fn nobody() -> SocketAddr {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
-conformance! {
+conformance! { net:
     fn datagrams_have_a_sender(net) -> (usize, bool, Vec<u8>, usize, bool) {
         let (near, far) = sockets!(net);
         let mut buf = [0; 16];

@@ -12,7 +12,7 @@ pub use listener::{Incoming, UnixListener};
 pub use std::os::unix::net::SocketAddr;
 pub use stream::UnixStream;
 
-use super::descriptor::descriptor;
+use crate::sys::descriptor::descriptor;
 use std::os::unix::net;
 
 descriptor!(
@@ -20,7 +20,7 @@ descriptor!(
     net::UnixStream,
     "\
 let (made_by_std, _peer) = std::os::unix::net::UnixStream::pair()?;
-let socket = fiber::net::UnixStream::from(made_by_std);"
+let ours = fiber::net::UnixStream::from(made_by_std);"
 );
 
 descriptor!(
@@ -31,7 +31,7 @@ descriptor!(
 # let name = format!(\"example of a listener from std in process {}\", std::process::id());
 # let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
 let made_by_std = std::os::unix::net::UnixListener::bind_addr(&address)?;
-let socket = fiber::net::UnixListener::from(made_by_std);"
+let ours = fiber::net::UnixListener::from(made_by_std);"
 );
 
 descriptor!(
@@ -39,5 +39,5 @@ descriptor!(
     net::UnixDatagram,
     "\
 let made_by_std = std::os::unix::net::UnixDatagram::unbound()?;
-let socket = fiber::net::UnixDatagram::from(made_by_std);"
+let ours = fiber::net::UnixDatagram::from(made_by_std);"
 );

@@ -105,6 +105,19 @@ where
     }
 }
 
+/// As [`blocking`], for calls that can fail: so a cancellation and a time limit, before the call has begun, give their error.
+pub(crate) fn try_blocking<T: Send>(reason: Reason, f: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let Some(current) = Current::get() else {
+        return f();
+    };
+    offload(current, reason, f).unwrap_or_else(|not_run| {
+        Err(match not_run {
+            NotRun::Interrupted(interruption) => interruption.into_error(),
+            NotRun::NoThread(error) => error,
+        })
+    })
+}
+
 /// Why a call was not made. What it had borrowed is the caller's again.
 enum NotRun<'a> {
     Interrupted(Interruption<'a>),

@@ -37,30 +37,30 @@ macro_rules! descriptor {
         }
 
         impl From<$kind> for std::os::fd::OwnedFd {
-            fn from(socket: $kind) -> std::os::fd::OwnedFd {
-                socket.inner.into()
+            fn from(ours: $kind) -> std::os::fd::OwnedFd {
+                ours.inner.into()
             }
         }
 
-        /// The same socket, with its settings.
+        /// The same open descriptor, with its settings.
         ///
         /// ```
         /// # fn main() -> std::io::Result<()> {
         #[doc = $example]
-        /// # drop(socket);
+        /// # drop(ours);
         /// # Ok(())
         /// # }
         /// ```
         impl From<$std> for $kind {
-            fn from(socket: $std) -> $kind {
-                $kind::adopted(socket)
+            fn from(theirs: $std) -> $kind {
+                $kind::adopted(theirs)
             }
         }
 
-        /// The same socket, with its settings.
+        /// The same open descriptor, with its settings.
         impl From<$kind> for $std {
-            fn from(socket: $kind) -> $std {
-                socket.inner
+            fn from(ours: $kind) -> $std {
+                ours.inner
             }
         }
 
@@ -71,4 +71,4 @@ macro_rules! descriptor {
         }
     };
 }
-pub(super) use descriptor;
+pub(crate) use descriptor;
