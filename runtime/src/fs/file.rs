@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 /// An open file: [`std::fs::File`], whose waits suspend the fiber.
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub(super) nonblocking: bool,
     /// Whether it can be read and written at offsets. An operation on what cannot, such as a pipe, ignores the offset; a call refuses.
     pub(super) seekable: bool,
+    /// Whether to look into the page cache before the next read. A hint, which orders nothing.
+    pub(super) expects_cached: AtomicBool,
 }
 
 descriptor!(
@@ -89,6 +92,7 @@ impl File {
             turn: regular.then(Turn::default),
             nonblocking: is_nonblocking(&inner),
             seekable: regular || (&inner).stream_position().is_ok(),
+            expects_cached: AtomicBool::new(true),
         };
         File { inner, shared: Arc::new(shared) }
     }

@@ -20,7 +20,7 @@
 //! | by io_uring | on the blocking pool | at once |
 //! | --- | --- | --- |
 //! | opening ([`File::open`], [`OpenOptions::open`]) | [`read_dir`] and its entries | [`seek`](std::io::Seek) |
-//! | reading and writing, at the position and [at offsets](std::os::unix::fs::FileExt), of one buffer or several | [`canonicalize`], [`read_link`] | [`File::try_clone`] |
+//! | reading (what is not in the page cache) and writing, at the position and [at offsets](std::os::unix::fs::FileExt), of one buffer or several | [`canonicalize`], [`read_link`] | [`File::try_clone`] |
 //! | [`read`], [`read_to_string`], [`write()`] | [`copy`], [`remove_dir_all`] | [`File::try_lock`], [`File::unlock`] |
 //! | [`metadata()`], [`symlink_metadata`], [`File::metadata`], [`exists`] | [`create_dir_all`] | closing |
 //! | [`File::sync_all`], [`File::sync_data`] | [`set_permissions`], [`File::set_permissions`] | |

@@ -7,10 +7,11 @@ use super::File;
 use super::request::request;
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{keep_for_later, on_fiber};
+use crate::sched::io::{charge, keep_for_later, on_fiber};
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The most that Linux transfers in one call (`MAX_RW_COUNT`).
 const LONGEST: usize = 0x7fff_f000;
@@ -27,6 +28,44 @@ impl File {
         };
         // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
         unsafe { request(buf, operation, Reason::FileRead, |read| read as usize, otherwise) }
+    }
+
+    /// As [`read_bytes`](Self::read_bytes), but what the page cache has is read in place, with a call that does not wait (`RWF_NOWAIT`):
+    /// for 4 KiB that takes half the time of an operation that is alone in its turn (2 and 4 us). The rest, if there is some, is read as an operation.
+    fn read_cached(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = match self.read_at_once(buf, offset) {
+            Some(read) if read == 0 || read == buf.len() => {
+                charge();
+                return Ok(read);
+            }
+            read => read.unwrap_or(0),
+        };
+        // Short: because the file ends, or because the cache has no more of it.
+        let next = if offset == Operation::CURRENT { offset } else { offset + read as u64 };
+        match self.read_bytes(&mut buf[read..], next) {
+            Ok(more) => Ok(read + more),
+            Err(error) if read > 0 => {
+                keep_for_later(&error);
+                Ok(read)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What can be read of a regular file without waiting. Nothing after an attempt in vain: then it is an operation's turn.
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> Option<usize> {
+        let expects = &self.shared.expects_cached;
+        if !self.has_position() || buf.is_empty() || !expects.swap(true, Relaxed) {
+            return None;
+        }
+        let list = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
+        let fd = self.inner.as_raw_fd();
+        // SAFETY: the buffer is borrowed, mutably, and the list is ours, during the call.
+        let read = unsafe { libc::preadv2(fd, &raw const list, 1, offset.cast_signed(), libc::RWF_NOWAIT) };
+        // Not there, not offered by the file system, or an error that the operation will give.
+        let read = usize::try_from(read).ok();
+        expects.store(read.is_some(), Relaxed);
+        read
     }
 
     fn read_scattered(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -102,7 +141,7 @@ impl File {
 impl Read for &File {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let _turn = self.turn()?;
-        if self.plainly() { (&self.inner).read(buf) } else { self.read_bytes(buf, Operation::CURRENT) }
+        if self.plainly() { (&self.inner).read(buf) } else { self.read_cached(buf, Operation::CURRENT) }
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -220,7 +259,7 @@ impl FileExt for File {
         if self.refuses(offset) || self.plainly() {
             return self.inner.read_at(buf, offset);
         }
-        self.read_bytes(buf, offset)
+        self.read_cached(buf, offset)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {

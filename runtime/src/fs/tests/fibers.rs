@@ -8,7 +8,7 @@ use crate::time::{sleep, timeout};
 use crate::{Cancelled, JoinHandle, spawn};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -293,4 +293,43 @@ fn operations_that_a_kernel_lacks() {
         assert!(Handle::try_current().unwrap().blocking_metrics().peak > 0);
     });
     crate::driver::OLD_KERNEL.store(false, SeqCst);
+}
+
+/// Reads that the page cache answers, does not, and answers in part.
+#[test]
+fn what_is_not_cached_is_read_too() {
+    let place = Place::new();
+    let data = pattern(1 << 20);
+    let path = place.file("data", &data);
+    on_one_worker(|| {
+        let mut file = File::open(&path).unwrap();
+        File::options().write(true).open(&path).unwrap().sync_all().unwrap();
+        // Forgets every second 64 KiB, where the file system lets it.
+        let forget = |file: &File| {
+            for start in (0..data.len() as i64).step_by(128 << 10) {
+                // SAFETY: no memory is passed.
+                unsafe { libc::posix_fadvise(file.as_raw_fd(), start, 64 << 10, libc::POSIX_FADV_DONTNEED) };
+            }
+        };
+        for len in [1000, 65_536, 100_000, 1 << 20, 2 << 20] {
+            forget(&file);
+            let mut buf = vec![0; len];
+            for offset in [0, 4000, 65_536 - 10, 131_072 - 10, data.len() - 5, data.len(), data.len() + 5] {
+                let expected = &data[offset.min(data.len())..(offset + len).min(data.len())];
+                let n = file.read_at(&mut buf, offset as u64).unwrap();
+                assert!(buf[..n] == *expected, "{len} bytes at {offset}");
+            }
+            forget(&file);
+            file.rewind().unwrap();
+            let mut all = Vec::new();
+            loop {
+                match file.read(&mut buf).unwrap() {
+                    0 => break,
+                    n => all.extend_from_slice(&buf[..n]),
+                }
+            }
+            assert!(all == data, "{len} bytes at a time");
+            assert_eq!(file.stream_position().unwrap(), data.len() as u64);
+        }
+    });
 }
