@@ -18,6 +18,7 @@ chapters! {
     tasks: "src/tasks.md",
     joining: "src/joining.md",
     tcp: "src/tcp.md",
+    files: "src/files.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",

@@ -55,7 +55,7 @@ use proc_macro::TokenStream;
 /// | `name` | a string | the runtime's name, in the names of its threads and in dumps |
 /// | `driver` | `"auto"`, `"io_uring"`, `"epoll"` | how the runtime waits for the outside world |
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say. Not yet in effect |
-/// | `blocking_threads` | from 1 | the most threads for blocking calls. Not yet in effect |
+/// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// A wrong argument is an error at its place that lists the right ones.

@@ -32,7 +32,8 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
-//! - [`net`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`blocking`]: calls that block their thread, on a pool of threads.
+//! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -42,7 +43,7 @@
 //! not started, whose closures are `Send`.
 //!
 //! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
-//! a read from a `std::fs::File` on a slow disk. Use what is in this crate, or a thread.
+//! a read from a `std::fs::File` on a slow disk. Use what is in this crate, and for the rest [`blocking`].
 //!
 //! # Where it runs
 //!
@@ -52,14 +53,18 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");
 
+#[cfg(test)]
+mod conformance;
 mod driver;
 mod fiber;
+pub mod fs;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
+pub mod os;
 pub mod runtime;
 mod sched;
 pub mod sync;
@@ -71,5 +76,6 @@ pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, t
 pub use sched::cancel::Cancelled;
 pub use task::{
     Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
-    ScopedJoinHandle, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current, yield_now,
+    ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current,
+    yield_now,
 };

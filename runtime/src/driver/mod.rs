@@ -115,6 +115,10 @@ impl Default for DriverConfig {
     }
 }
 
+/// Whether every driver does without the operations that younger kernels have.
+#[cfg(test)]
+pub(crate) static OLD_KERNEL: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 /// The driver of one worker.
 pub(crate) enum Driver {
     /// One io_uring.
@@ -149,12 +153,20 @@ impl Driver {
     /// # Safety
     ///
     /// The memory that `operation` names must be valid, and untouched except by the kernel, until the completion with `token` (the one
-    /// without `more`) was handed to a sink or the driver was dropped. No other operation in flight has this token.
+    /// without `more`) was handed to a sink or the driver was dropped. No other operation in flight has this token. The driver
+    /// [supports](Self::supports) the operation.
     #[inline]
     pub(crate) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
         match self {
             // SAFETY: the caller's promise is handed on unchanged.
             Driver::Uring(driver) => unsafe { driver.submit(operation, token) },
+        }
+    }
+
+    /// Whether this driver has the operation. Those of sockets, `Poll`, `Read` and `Write` every driver has.
+    pub(crate) fn supports(&self, operation: &Operation) -> bool {
+        match self {
+            Driver::Uring(driver) => driver.supports(operation),
         }
     }
 

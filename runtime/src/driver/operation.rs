@@ -11,6 +11,10 @@ use std::os::fd::RawFd;
 /// Receiving and sending are asked for by callers that were just told `EAGAIN`, or expect to be: a driver may wait for readiness
 /// before it tries. Lengths beyond what the kernel transfers at once are cut to that.
 ///
+/// Which of those that name paths or files there are is the driver's matter ([`Driver::supports`](super::Driver::supports)). Transfers at
+/// the file's own position ([`Operation::CURRENT`]) do not exclude each other, as those of system calls do: the caller sees to it that
+/// a file has one of them at a time.
+///
 /// The descriptor must stay open until the completion, or the operation may meet another file under its number; that is a
 /// wrong result, not undefined behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +86,6 @@ pub(crate) enum Operation {
         /// `POLLIN` and the like.
         events: u32,
     },
-    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// `pread`, or `read` with [`Operation::CURRENT`] as offset.
     Read {
         /// A file, a pipe, ...
@@ -94,7 +97,6 @@ pub(crate) enum Operation {
         /// From where in the file.
         offset: u64,
     },
-    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// `pwrite`, or `write` with [`Operation::CURRENT`] as offset.
     Write {
         /// A file, a pipe, ...
@@ -106,10 +108,103 @@ pub(crate) enum Operation {
         /// To where in the file.
         offset: u64,
     },
+    /// `preadv`, or `readv` with [`Operation::CURRENT`] as offset.
+    ReadV {
+        /// A file, a pipe, ...
+        fd: RawFd,
+        /// Where the data goes: the list and the buffers.
+        bufs: *const libc::iovec,
+        /// How many buffers.
+        count: u32,
+        /// From where in the file.
+        offset: u64,
+    },
+    /// `pwritev`, or `writev` with [`Operation::CURRENT`] as offset.
+    WriteV {
+        /// A file, a pipe, ...
+        fd: RawFd,
+        /// The data: the list and the buffers.
+        bufs: *const libc::iovec,
+        /// How many buffers.
+        count: u32,
+        /// To where in the file.
+        offset: u64,
+    },
+    /// `open`: the result is the new descriptor, which the caller then owns. Paths, here and below, end with a zero, and are
+    /// relative to the working directory.
+    Open {
+        /// The path.
+        path: *const libc::c_char,
+        /// `O_RDONLY` and the like.
+        flags: i32,
+        /// Permissions of a new file.
+        mode: libc::mode_t,
+    },
+    /// `statx`.
+    Statx {
+        /// What an empty path stands for, or `AT_FDCWD`.
+        fd: RawFd,
+        /// The path.
+        path: *const libc::c_char,
+        /// `AT_EMPTY_PATH`, `AT_SYMLINK_NOFOLLOW`.
+        flags: i32,
+        /// `STATX_ALL` and the like.
+        mask: u32,
+        /// Where the answer goes.
+        to: *mut libc::statx,
+    },
+    /// `fsync`, or `fdatasync`.
+    Sync {
+        /// The file.
+        fd: RawFd,
+        /// Whether only the data, and what is needed to find it.
+        data_only: bool,
+    },
+    /// `ftruncate`.
+    Truncate {
+        /// The file.
+        fd: RawFd,
+        /// Its new length.
+        len: u64,
+    },
+    /// `unlink`, or `rmdir`.
+    Unlink {
+        /// The path.
+        path: *const libc::c_char,
+        /// `AT_REMOVEDIR`, or nothing.
+        flags: i32,
+    },
+    /// `rename`.
+    Rename {
+        /// The old path.
+        from: *const libc::c_char,
+        /// The new one.
+        to: *const libc::c_char,
+    },
+    /// `mkdir`.
+    Mkdir {
+        /// The path.
+        path: *const libc::c_char,
+        /// Permissions of the directory.
+        mode: libc::mode_t,
+    },
+    /// `symlink`.
+    Symlink {
+        /// What it says.
+        target: *const libc::c_char,
+        /// The path.
+        path: *const libc::c_char,
+    },
+    /// `link`; a symbolic link is linked itself.
+    Link {
+        /// The path of the file.
+        from: *const libc::c_char,
+        /// The new path.
+        to: *const libc::c_char,
+    },
 }
 
 impl Operation {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for files, which come next"))]
     /// The offset that means "at the file's own position", and the one for what has no position.
     pub(crate) const CURRENT: u64 = u64::MAX;
 }

@@ -78,6 +78,24 @@ reasons! {
     Write => "writing to a socket",
     /// In [`net::TcpStream::peek`](crate::net::TcpStream::peek).
     Peek => "peeking at a socket",
+    /// Opening a file.
+    Open => "opening a file",
+    /// Reading from a file.
+    FileRead => "reading from a file",
+    /// Writing to a file.
+    FileWrite => "writing to a file",
+    /// In [`fs::File::sync_all`](crate::fs::File::sync_all) or [`fs::File::sync_data`](crate::fs::File::sync_data).
+    FileSync => "waiting for a file to reach its disk",
+    /// In another call on an open [`fs::File`](crate::fs::File).
+    File => "asking or changing a file",
+    /// In a call of [`fs`](crate::fs) that names a path.
+    Path => "asking or changing the file system",
+    /// For another fiber or thread that uses the position of the same [`fs::File`](crate::fs::File).
+    FilePosition => "waiting for its turn at a file",
+    /// In [`fs::File::lock`](crate::fs::File::lock) or [`fs::File::lock_shared`](crate::fs::File::lock_shared).
+    FileLock => "locking a file",
+    /// In [`blocking`](crate::blocking), until its closure has run on a thread of the pool.
+    Blocking => "waiting for a blocking call",
     /// In the look-up of a host name.
     Lookup => "looking up a host name",
 }

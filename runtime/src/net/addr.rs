@@ -8,8 +8,8 @@ use std::{io, iter, option, slice, vec};
 /// What can be turned into socket addresses: std's [`ToSocketAddrs`](std::net::ToSocketAddrs), suspending where it has to ask.
 ///
 /// A textual address (`"127.0.0.1:80"`, `("::1", 80)`) is parsed in place. A name is looked up through the system's resolver,
-/// with all that it is configured to do, on a thread made for it: on a fiber, the call suspends until the answer is there. At
-/// most 64 such threads run at once in a process; further look-ups queue.
+/// with all that it is configured to do, on a thread for look-ups: on a fiber, the call suspends until the answer is there. There are
+/// at most 64 such threads in a process; further look-ups queue.
 ///
 /// # Errors
 ///

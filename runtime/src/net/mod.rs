@@ -1,8 +1,9 @@
-//! TCP, with std's names, signatures and errors.
+//! TCP, UDP and local sockets, with std's names, signatures and errors.
 //!
 //! Where [`std::net`] blocks its thread, a call of this module made on a fiber suspends that fiber, and the worker runs others
 //! meanwhile. Made on an ordinary thread, it blocks the thread, exactly as std's. Porting a program is replacing `std::net`
-//! by `fiber::net`.
+//! by `fiber::net`, and
+//! [`std::os::unix::net`] by [`fiber::os::unix::net`](crate::os::unix::net) or [`fiber::net::unix`](unix).
 //!
 //! ```
 //! use fiber::net::{TcpListener, TcpStream};
@@ -40,17 +41,24 @@
 //!   set through these types, or on a descriptor before it is converted into one of them. What is set past them later, through a
 //!   duplicate of the descriptor, applies on threads only.
 
-// The room turns calls of std's types into operations and waits for them. It owns sockets, and the threads of name look-ups. It
+// The room turns calls of std's types into operations and waits for them. It owns sockets, and the pool for look-ups of names. It
 // calls `sched::io`, to wait, and names `driver::Operation`; of fibers it knows no more. `unsafe` is confined to `socket` (memory
-// lent to the kernel) and `tcp::descriptor` (std's unsafe trait).
+// lent to the kernel), std's unsafe trait for descriptors and `sockaddr` (the kernel's addresses).
 //
 // A descriptor stays in blocking mode unless the user says otherwise, because the user's program, and we off a fiber, use it
 // with plain calls. So an attempt that must not wait says so itself (`MSG_DONTWAIT`).
 
 mod addr;
+mod exchange;
 mod lookup;
+mod mode;
+mod settings;
+mod sockaddr;
 mod socket;
 mod tcp;
+mod transfer;
+mod udp;
+pub mod unix;
 
 #[cfg(test)]
 mod tests;
@@ -58,3 +66,13 @@ mod tests;
 pub use addr::ToSocketAddrs;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
+
+crate::sys::descriptor::descriptor!(
+    UdpSocket,
+    std::net::UdpSocket,
+    "\
+let made_by_std = std::net::UdpSocket::bind(\"127.0.0.1:0\")?;
+let ours = fiber::net::UdpSocket::from(made_by_std);"
+);

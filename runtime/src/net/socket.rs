@@ -3,14 +3,12 @@
 //! The memory lent to an operation is borrowed by the function that waits for it, and `sched::io::wait` does not return, nor
 //! unwind, before the kernel has given it back.
 
-use super::SocketAddr;
+use super::sockaddr::Address;
 use crate::driver::Operation;
 use crate::fiber::Reason;
 use crate::sched::io::{charge, keep_for_later, wait};
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -40,13 +38,32 @@ pub(super) fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], flags: i32, manner: &M
     let (fd, start, len) = (fd.as_raw_fd(), buf.as_mut_ptr(), buf.len());
     let operation = Operation::Recv { fd, buf: start, len, flags };
     // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
-    let result =
-        unsafe { receive_with(manner, || libc::recv(fd, start.cast(), len, flags | libc::MSG_DONTWAIT), operation) };
-    match result {
-        // Linux lets one that asks for nothing wait for data too, but not fail for want of it.
-        Err(error) if len == 0 && manner.waits && error.raw_os_error() == Some(libc::EAGAIN) => Ok(0),
-        result => result,
-    }
+    unsafe { receive_with(manner, || libc::recv(fd, start.cast(), len, flags | libc::MSG_DONTWAIT), operation) }
+}
+
+/// `recvfrom`, on a fiber.
+pub(super) fn receive_from(
+    fd: BorrowedFd<'_>,
+    buf: &mut [u8],
+    flags: i32,
+    manner: &Manner,
+) -> io::Result<(usize, Address)> {
+    let fd = fd.as_raw_fd();
+    let mut from = Address::room();
+    let mut buf = IoSliceMut::new(buf);
+    // `IoSliceMut` has the layout of `iovec`, by its documentation.
+    let mut message = message((&raw mut buf).cast(), 1);
+    message.msg_name = from.parts().0.cast();
+    message.msg_namelen = from.len();
+    let msg = &raw mut message;
+    // SAFETY: the buffer is borrowed, mutably, and the message, its list and the address are of this frame, until this function
+    // returns or unwinds.
+    let received = unsafe {
+        let operation = Operation::RecvMsg { fd, msg, flags };
+        receive_with(manner, || libc::recvmsg(fd, msg, flags | libc::MSG_DONTWAIT), operation)
+    }?;
+    from.set_len(message.msg_namelen);
+    Ok((received, from))
 }
 
 /// `recvmsg` into several buffers, on a fiber.
@@ -123,6 +140,76 @@ pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &M
     send_with(manner, len, attempt, rest)
 }
 
+/// `send` of a datagram, or `sendto`, on a fiber. It goes as a whole or not at all.
+///
+/// Attempts of our own with polls between, not the kernel's `SENDMSG`: when a local socket has copied the datagram and then finds the
+/// receiver's queue full, that operation tries again later, from where the copy ended, and sends an empty one (seen on 6.18).
+pub(super) fn send_datagram(
+    fd: BorrowedFd<'_>,
+    buf: &[u8],
+    to: Option<&Address>,
+    manner: &Manner,
+) -> io::Result<usize> {
+    let attempt = || {
+        let bufs = [IoSlice::new(buf)];
+        let mut message = gather(&bufs);
+        if let Some(to) = to {
+            // The kernel does not write to the address that something is sent to.
+            message.msg_name = to.storage().cast_mut().cast();
+            message.msg_namelen = to.len();
+        }
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        // SAFETY: buffer and address are borrowed, the message and its list are ours, during the call.
+        count(unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, flags) })
+    };
+    let first = attempt();
+    if !(manner.waits && is(&first, libc::EAGAIN)) {
+        charge();
+        return first;
+    }
+    let begin = Instant::now();
+    let left = || manner.timeout.map(|timeout| timeout.saturating_sub(begin.elapsed()));
+    let mut probe = None;
+    loop {
+        poll(fd, libc::POLLOUT, manner.reason, left()).map_err(as_std_times_out)?;
+        if let Some(to) = to.filter(|to| to.family() == libc::AF_UNIX) {
+            // Only a socket that is connected tells whether there is room at the other end.
+            let probe = match &mut probe {
+                Some(probe) => probe,
+                none => none.insert(connected_to(to)?),
+            };
+            poll(probe.as_fd(), libc::POLLOUT, manner.reason, left()).map_err(as_std_times_out)?;
+        }
+        let result = attempt();
+        if !is(&result, libc::EAGAIN) {
+            return result;
+        }
+    }
+}
+
+/// A socket for datagrams whose peer has this address.
+fn connected_to(address: &Address) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let fd = count(unsafe { libc::socket(address.family(), libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) } as isize)?;
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
+    // SAFETY: the address is borrowed during the call.
+    count(unsafe { libc::connect(socket.as_raw_fd(), address.storage().cast(), address.len()) } as isize)?;
+    Ok(socket)
+}
+
+/// Waits until one of the events has come, on a fiber.
+fn poll(fd: BorrowedFd<'_>, events: i16, reason: Reason, timeout: Option<Duration>) -> io::Result<()> {
+    loop {
+        // SAFETY: no memory is named.
+        match unsafe { wait(Operation::Poll { fd: fd.as_raw_fd(), events: events as u32 }, reason, timeout) } {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn send_with(
     manner: &Manner,
     len: usize,
@@ -156,19 +243,18 @@ pub(super) fn lengthen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// `accept4`, on a fiber. The new socket is closed on exec and in blocking mode.
-pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
-    let mut storage = empty_storage();
+pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
     loop {
-        let mut len = size_of_val(&storage) as libc::socklen_t;
-        let (addr, len_at) = (&raw mut storage, &raw mut len);
+        let mut address = Address::room();
+        let (addr, len) = address.parts();
         let fd = listener.as_raw_fd();
-        let operation = Operation::Accept { fd, addr, len: len_at, flags: libc::SOCK_CLOEXEC };
+        let operation = Operation::Accept { fd, addr, len, flags: libc::SOCK_CLOEXEC };
         // SAFETY: address and length are of this frame.
         match unsafe { wait(operation, Reason::Accept, None) } {
             Ok(fd) => {
                 // SAFETY: the kernel just gave it to us. Owned before anything can fail.
                 let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
-                return Ok((fd, from_storage(&storage)?));
+                return Ok((fd, address));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
             Err(error) => return Err(error),
@@ -176,20 +262,19 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAdd
     }
 }
 
-/// `socket` and `connect`, on a fiber. The socket is closed on exec and in blocking mode.
-pub(super) fn connect(address: &SocketAddr, timeout: Option<Duration>) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+/// `socket` and `connect` of a stream, on a fiber. The socket is closed on exec and in blocking mode.
+pub(super) fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed.
-    let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor is new and nobody else's.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     let start = timeout.map(|_| Instant::now());
-    let (storage, len) = to_storage(address);
-    // SAFETY: the address is of this frame.
-    let result = unsafe { wait(Operation::Connect { fd, addr: &raw const storage, len }, Reason::Connect, timeout) };
+    let operation = Operation::Connect { fd, addr: address.storage(), len: address.len() };
+    // SAFETY: the address is borrowed until this function returns or unwinds.
+    let result = unsafe { wait(operation, Reason::Connect, timeout) };
     let result = match result {
         // The attempt goes on without us: wait for its end, as std does after a signal.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EINPROGRESS | libc::EALREADY)) => {
@@ -208,15 +293,7 @@ pub(super) fn connect(address: &SocketAddr, timeout: Option<Duration>) -> io::Re
 }
 
 fn finish_connect(socket: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    let fd = socket.as_raw_fd();
-    loop {
-        // SAFETY: no memory is named.
-        match unsafe { wait(Operation::Poll { fd, events: libc::POLLOUT as u32 }, Reason::Connect, timeout) } {
-            Ok(_) => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
+    poll(socket, libc::POLLOUT, Reason::Connect, timeout)?;
     match option::<libc::c_int>(socket, libc::SO_ERROR)? {
         0 => Ok(()),
         errno => Err(io::Error::from_raw_os_error(errno)),
@@ -281,76 +358,4 @@ fn message(bufs: *mut libc::iovec, len: usize) -> libc::msghdr {
     message.msg_iov = bufs;
     message.msg_iovlen = len.min(MOST_BUFFERS) as _;
     message
-}
-
-fn empty_storage() -> libc::sockaddr_storage {
-    // SAFETY: zeroes are an address of no family.
-    unsafe { mem::zeroed() }
-}
-
-fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
-    let mut storage = empty_storage();
-    let place = &raw mut storage;
-    let len = match address {
-        SocketAddr::V4(address) => {
-            let name = libc::sockaddr_in {
-                sin_family: libc::AF_INET as _,
-                sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
-                sin_zero: [0; 8],
-            };
-            // SAFETY: a storage is large and aligned enough for every kind of address.
-            unsafe { place.cast::<libc::sockaddr_in>().write(name) };
-            size_of_val(&name)
-        }
-        SocketAddr::V6(address) => {
-            let name = libc::sockaddr_in6 {
-                sin6_family: libc::AF_INET6 as _,
-                sin6_port: address.port().to_be(),
-                sin6_flowinfo: address.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
-                sin6_scope_id: address.scope_id(),
-            };
-            // SAFETY: as above.
-            unsafe { place.cast::<libc::sockaddr_in6>().write(name) };
-            size_of_val(&name)
-        }
-    };
-    (storage, len as libc::socklen_t)
-}
-
-fn from_storage(storage: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
-    let place = ptr::from_ref(storage);
-    match i32::from(storage.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that it is this kind of address, and every bit pattern of it is one.
-            let name = unsafe { place.cast::<libc::sockaddr_in>().read() };
-            let ip = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
-            Ok(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(name.sin_port))))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: as above.
-            let name = unsafe { place.cast::<libc::sockaddr_in6>().read() };
-            let ip = Ipv6Addr::from(name.sin6_addr.s6_addr);
-            let port = u16::from_be(name.sin6_port);
-            Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, name.sin6_flowinfo, name.sin6_scope_id)))
-        }
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid argument")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_survive_the_kernels_form() {
-        let v6 = SocketAddrV6::new(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6), 65535, 7, 9);
-        for address in [SocketAddr::from(([192, 0, 2, 33], 81)), SocketAddr::from(v6)] {
-            let (storage, len) = to_storage(&address);
-            assert!(len as usize <= size_of_val(&storage));
-            assert_eq!(from_storage(&storage).unwrap(), address);
-        }
-        assert_eq!(from_storage(&empty_storage()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    }
 }

@@ -156,7 +156,9 @@ impl Builder {
         self
     }
 
-    /// The most threads of the pool for blocking calls. **Not yet in effect**: kept, and shown by `Debug`.
+    /// The most threads of the pool for [`blocking`](crate::blocking) calls, at least one. They are started as calls come, and end
+    /// after ten seconds without one. The default is 512, as Tokio's: more than most disks and services serve at once, and few enough
+    /// for every limit on threads that is usual.
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         self.blocking_threads = threads;
         self
@@ -201,6 +203,9 @@ impl Builder {
             Some(0) => return Err(Cause::NoWorkers.into()),
             Some(workers) if workers > MOST_WORKERS => return Err(Cause::TooManyWorkers(workers).into()),
             _ => (),
+        }
+        if builder.blocking_threads == 0 {
+            return Err(Cause::NoBlockingThreads.into());
         }
         super::launch::launch(builder)
     }

@@ -22,6 +22,7 @@ pub struct RuntimeError(Cause);
 #[derive(Debug)]
 pub(super) enum Cause {
     NoWorkers,
+    NoBlockingThreads,
     TooManyWorkers(usize),
     Environment { variable: &'static str, value: String, expected: &'static str },
     Stack(StackError),
@@ -42,6 +43,9 @@ impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::NoWorkers => f.write_str("a runtime needs at least one worker, and 0 were asked for"),
+            Cause::NoBlockingThreads => {
+                f.write_str("the pool for blocking calls needs at least one thread, and 0 were asked for")
+            }
             Cause::TooManyWorkers(workers) => {
                 write!(
                     f,

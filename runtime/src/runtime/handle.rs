@@ -11,14 +11,14 @@ use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList};
 use crate::sys::stderr::say;
-use crate::task::{JoinError, JoinHandle, wait_for};
+use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The worker threads that are still there.
 pub(super) struct Workers {
@@ -183,7 +183,8 @@ impl Runtime {
     /// Ends the runtime: cancels all fibers, waits for them to end, and then for the workers.
     ///
     /// Fibers that have not started do not run. Those that are running or waiting end as
-    /// [`JoinHandle::cancel`] says. Fibers that are spawned meanwhile, on their way out, are cancelled too.
+    /// [`JoinHandle::cancel`] says. Fibers that are spawned meanwhile, on their way out, are cancelled too. A
+    /// [`blocking`](crate::blocking) call that runs is waited for with its fiber.
     ///
     /// # Errors
     ///
@@ -191,7 +192,7 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// On a fiber of this runtime, which would wait for itself.
+    /// On a fiber of this runtime, or in a [`blocking`](crate::blocking) call of one, which would wait for itself.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), ShutdownError> {
         self.end(timeout)
     }
@@ -207,33 +208,46 @@ impl Runtime {
         let threads = std::mem::take(&mut self.threads);
         process::leave(&self.scheduler);
         self.scheduler.cancel_all();
+        let within = self.is_current() || process::served().is_some_and(|served| Arc::ptr_eq(&served, &self.scheduler));
         assert!(
-            !self.is_current() || thread::panicking(),
+            !within || thread::panicking(),
             "a Runtime was dropped or shut down on one of its own fibers, which would wait for itself"
         );
-        if self.is_current() {
+        if within {
             return Ok(());
         }
-        cancel::shielded(|| {
-            let begin = std::time::Instant::now();
-            while !self.workers.all_ended() {
-                let left = timeout.saturating_sub(begin.elapsed());
-                if left.is_zero() {
-                    break;
-                }
-                let _ = self.workers.ended.wait(Reason::Join, Some(left), false, || !self.workers.all_ended());
-            }
-        });
-        if !self.workers.all_ended() {
+        let begin = Instant::now();
+        let left = || timeout.saturating_sub(begin.elapsed());
+        if !wait_until(&self.workers.ended, left, || self.workers.all_ended()) {
             return Err(ShutdownError { dump: Box::new(Dump::of(&self.scheduler)) });
         }
         for thread in threads {
             // The body of a worker ends by returning or by aborting the process.
             let _ = thread.join();
         }
+        // No fiber is left, so no call runs and none will come.
+        let blocking = &self.scheduler.blocking;
+        blocking.close();
+        if wait_until(blocking.emptied(), left, || blocking.is_empty()) {
+            blocking.join();
+        }
         self.scheduler.homes.iter().for_each(|home| home.retire());
         Ok(())
     }
+}
+
+/// Waits until something holds whose end wakes `list`, but no longer than there is time `left`. Whether it holds.
+fn wait_until(list: &WaitList, left: impl Fn() -> Duration, holds: impl Fn() -> bool) -> bool {
+    cancel::shielded(|| {
+        while !holds() {
+            let left = left();
+            if left.is_zero() {
+                return holds();
+            }
+            let _ = list.wait(Reason::Join, Some(left), false, || !holds());
+        }
+        true
+    })
 }
 
 impl Drop for Runtime {
@@ -267,7 +281,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// The runtime of the running fiber; on a thread, the one that is up for longest.
+    /// The runtime of the running fiber; in a [`blocking`](crate::blocking) call, that of the caller; on another thread, the one
+    /// that is up for longest.
     ///
     /// ```
     /// # fiber::runtime::Runtime::new().unwrap().run(|| {
@@ -298,6 +313,18 @@ impl Handle {
     #[must_use]
     pub fn dump(&self) -> Dump {
         Dump::of(&self.scheduler)
+    }
+
+    /// How many threads the runtime has for [`blocking`](crate::blocking) calls, and how many calls wait for one. From anywhere.
+    ///
+    /// ```
+    /// let runtime = fiber::runtime::Runtime::new()?;
+    /// assert_eq!(runtime.handle().blocking_metrics().threads, 0);
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn blocking_metrics(&self) -> BlockingMetrics {
+        self.scheduler.blocking.metrics()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::sched::worker::{Worker, overflowing_fiber};
 use crate::sched::{Scheduler, Settings};
 use crate::sys::cpu;
 use crate::sys::numa::{self, Node};
+use crate::task::Pool;
 use crossbeam_deque::Worker as Deque;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +42,11 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     let nodes = numa::nodes();
     let homes = numa::assign(&nodes, queues.len());
     let stacks = stack_pools(&homes, queues.len());
-    let scheduler = Scheduler::new(settings, stacks, queues.iter().map(Deque::stealer).collect());
+    // A worker stays on its node, and a thread that it starts would inherit that.
+    let cpus = nodes.iter().flat_map(|node| node.cpus.iter().copied()).collect();
+    let blocking = Pool::new(format!("{}-blocking-", builder.name), builder.blocking_threads, cpus);
+    let scheduler = Scheduler::new(settings, stacks, queues.iter().map(Deque::stealer).collect(), blocking);
+    scheduler.blocking.serve(&scheduler);
     let workers = Arc::new(Workers::none());
     let (report, reports) = channel();
     let mut threads = Vec::with_capacity(queues.len());
@@ -109,7 +114,7 @@ fn work(
     }
     let _out = Out(workers);
     if let Some(node) = node {
-        numa::stay_on(&node);
+        numa::stay_on(&node.cpus);
     }
     cpu::sharpen_timers();
     let _alternate = AltStack::install();

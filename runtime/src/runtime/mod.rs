@@ -22,6 +22,7 @@ mod quit;
 mod stall;
 
 pub use crate::fiber::Reason;
+pub use crate::task::BlockingMetrics;
 pub use config::{Builder, DriverKind};
 pub use dump::{Dump, FiberState, State};
 pub use error::{RuntimeError, ShutdownError};

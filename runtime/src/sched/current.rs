@@ -1,10 +1,12 @@
 //! What a running fiber can do about itself: suspend.
 
+use super::scheduler::Scheduler;
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::Slot;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The running fiber and its worker. Good on that fiber until it ends: a started fiber does not change its worker.
@@ -25,6 +27,11 @@ impl<'a> Current<'a> {
     #[inline(always)]
     pub(crate) fn header(&self) -> &'a Header {
         self.slot.header()
+    }
+
+    /// What the workers of the fiber's runtime share.
+    pub(crate) fn scheduler(&self) -> &'a Arc<Scheduler> {
+        self.worker.scheduler()
     }
 
     /// A reference to the fiber.

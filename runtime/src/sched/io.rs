@@ -28,14 +28,19 @@ pub(crate) fn charge() {
 /// Suspends the running fiber until `ready` gives a value, asking it after each wake. For what another thread does on the
 /// fiber's behalf: it has a [`Waiter`](crate::fiber::record::Waiter) of the fiber and wakes it when done.
 ///
-/// # Errors
+/// When the wait is to end before, `take_back` is asked, once, to take the matter out of the thread's hands. If it cannot, the wait goes
+/// on until there is a value, come what may.
 ///
-/// That of a cancellation or of a time limit around the call (or an unwinding, see `cancel`).
+/// Never unwinds, unless one of the closures does.
 ///
 /// # Panics
 ///
 /// Off a fiber.
-pub(crate) fn wait_until<T>(reason: Reason, mut ready: impl FnMut() -> Option<T>) -> io::Result<T> {
+pub(crate) fn wait_for_thread<'a, T>(
+    reason: Reason,
+    mut ready: impl FnMut() -> Option<T>,
+    take_back: impl FnOnce() -> bool,
+) -> Result<T, Interruption<'a>> {
     struct Served<'a>(&'a Cell<usize>);
     impl Drop for Served<'_> {
         fn drop(&mut self) {
@@ -46,15 +51,24 @@ pub(crate) fn wait_until<T>(reason: Reason, mut ready: impl FnMut() -> Option<T>
     let served = &current.worker.served;
     served.set(served.get() + 1);
     let _served = Served(served);
+    let mut take_back = Some(take_back);
     loop {
         if let Some(value) = ready() {
             return Ok(value);
         }
-        if let Some(interruption) = current.interruption() {
-            return Err(interruption.into_error());
+        if take_back.is_some()
+            && let Some(interruption) = current.interruption()
+            && take_back.take().is_some_and(|take_back| take_back())
+        {
+            return Err(interruption);
         }
         current.suspend(reason);
     }
+}
+
+/// Whether the running fiber's driver has this operation. Not off a fiber.
+pub(crate) fn supports(operation: &Operation) -> bool {
+    Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
 }
 
 /// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was

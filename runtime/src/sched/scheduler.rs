@@ -8,6 +8,7 @@ use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
 use crate::fiber::unwind::{Raised, Target};
+use crate::task::Pool;
 use crossbeam_deque::Stealer;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
@@ -47,6 +48,8 @@ pub(crate) struct Scheduler {
     pub(crate) idle: Idle,
     /// Each worker's stack pool; workers of one NUMA node share theirs.
     pub(crate) stacks: Box<[Arc<StackPool>]>,
+    /// The threads for blocking calls; carried for `task`, nothing in this room calls it.
+    pub(crate) blocking: Arc<Pool>,
     /// By which interface of the kernel the workers wait; set by the first that is up.
     pub(crate) driver: OnceLock<&'static str>,
     /// Workers that sleep with no timer set and no operation in flight.
@@ -76,6 +79,7 @@ impl Scheduler {
         settings: Settings,
         stacks: Box<[Arc<StackPool>]>,
         stealers: Box<[Stealer<FiberRef>]>,
+        blocking: Pool,
     ) -> Arc<Scheduler> {
         let workers = stealers.len();
         Arc::new(Scheduler {
@@ -85,6 +89,7 @@ impl Scheduler {
             injector: Injector::new(),
             idle: Idle::new(workers),
             stacks,
+            blocking: Arc::new(blocking),
             driver: OnceLock::new(),
             quiet: AtomicUsize::new(0),
             stall_reported: AtomicBool::new(false),

@@ -4,6 +4,7 @@
 //! Owns nothing and calls no other room.
 
 pub(crate) mod cpu;
+pub(crate) mod descriptor;
 pub(crate) mod memory;
 pub(crate) mod numa;
 pub(crate) mod prefetch;

@@ -27,11 +27,11 @@ pub(crate) fn assign(nodes: &[Node], workers: usize) -> Vec<&Node> {
     (0..workers).map(|worker| by_cpu[worker * cpus / workers]).collect()
 }
 
-/// Keeps the calling thread on the processors of a node. A refusal costs locality and nothing else.
-pub(crate) fn stay_on(node: &Node) {
+/// Keeps the calling thread on these processors. A refusal costs locality and nothing else.
+pub(crate) fn stay_on(cpus: &[usize]) {
     // SAFETY: an all-zero set is a valid, empty one.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    for &cpu in node.cpus.iter().filter(|&&cpu| cpu < libc::CPU_SETSIZE as usize) {
+    for &cpu in cpus.iter().filter(|&&cpu| cpu < libc::CPU_SETSIZE as usize) {
         // SAFETY: the number is below the size of the set.
         unsafe { libc::CPU_SET(cpu, &mut set) };
     }

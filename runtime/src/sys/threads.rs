@@ -1,11 +1,17 @@
 //! The threads of this process, as the kernel counts them, and those that cannot help a stalled runtime.
 
+use std::path::Path;
 use std::sync::atomic::AtomicIsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// The number of threads in this process, from `/proc/self/task` (proc(5)); `None` where `/proc` is not mounted.
+///
+/// Without the threads that the kernel keeps for io_uring, which are listed there too, and which make the operations that cannot be made
+/// without waiting: they stay for some seconds, and wake nobody but through an operation in flight.
 pub(crate) fn count() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/task").ok()?.count())
+    let is_kernels = |thread: &Path| std::fs::read(thread.join("comm")).is_ok_and(|name| name.starts_with(b"iou-wrk-"));
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    Some(threads.flatten().filter(|thread| !is_kernels(&thread.path())).count())
 }
 
 static BLOCKED: AtomicIsize = AtomicIsize::new(0);

@@ -1,9 +1,12 @@
-//! Fibers as users handle them: spawning, joining, scopes, parking, identity, and the registry of annotated tasks.
+//! Fibers as users handle them: spawning, joining, scopes, parking, identity, the registry of annotated tasks, and calls
+//! that block their thread.
 //!
-//! Owns the public handles and errors; the records behind them belong to `fiber`, their scheduling to `sched`. Calls
-//! `runtime` only to find the runtime that a plain thread spawns on.
+//! Owns the public handles and errors, and the threads of the blocking pools; the records behind fibers belong to `fiber`, their
+//! scheduling to `sched`. Calls `runtime` only to find the runtime that a plain thread spawns on, and to say which one the
+//! threads of a pool serve.
 
 mod attributes;
+mod blocking;
 mod builder;
 mod current;
 mod join_error;
@@ -13,6 +16,8 @@ pub mod registry;
 mod scope;
 
 pub use attributes::{Numa, ParseAttributeError, Priority};
+pub use blocking::{BlockingMetrics, blocking};
+pub(crate) use blocking::{Pool, ask, try_blocking};
 pub use builder::{Builder, spawn, spawn_local};
 pub use current::{Fiber, FiberId, current, try_current, yield_now};
 pub use join_error::JoinError;

@@ -76,6 +76,8 @@ fn deadlocks_end_the_process() {
         run("deadlock_in_channel", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
         run("deadlock_in_main", &[]).with_code(2).saying(&[deadlock, "runtime 'web'", ": parked, for "]);
         run("deadlock_of_two_runtimes", &[]).with_code(2).saying(&[deadlock]);
+        run("deadlock_beside_the_kernels_threads", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
+        run("deadlock_beside_blocking_threads", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
     }
 }
 

@@ -24,7 +24,7 @@ macro_rules! programs {
 programs! {
     detached_panics, cancelled_quietly, payload_that_panics, spawn_without_runtime, calls_off_a_fiber,
     deadlock_in_run, deadlock_in_join, deadlock_of_locks, deadlock_in_scope, deadlock_in_channel, deadlock_in_main,
-    deadlock_of_two_runtimes, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
+    deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
     other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, null_pointer, sigquit, settings, panic_in_main,
     high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber,
     dropped_on_its_own_fiber, scopes_on_threads,
@@ -208,6 +208,29 @@ fn deadlock_of_two_runtimes() -> ExitCode {
         fiber::park();
     });
     let _ = one.run(move || parked.join());
+    ExitCode::SUCCESS
+}
+
+/// A thread of the pool that has nothing to do is nobody who could wake a fiber, from the moment it wakes its caller.
+fn deadlock_beside_blocking_threads() -> ExitCode {
+    runtime(2).run(|| {
+        let calls: Vec<_> =
+            (0..3).map(|_| fiber::spawn(|| fiber::blocking(|| std::thread::sleep(Duration::from_millis(5))))).collect();
+        calls.into_iter().for_each(|call| call.join().unwrap());
+        fiber::blocking(|| ());
+        fiber::park();
+    });
+    ExitCode::SUCCESS
+}
+
+/// The kernel keeps threads for operations that wait, and they count as the process's.
+fn deadlock_beside_the_kernels_threads() -> ExitCode {
+    runtime(2).run(|| {
+        let reads: Vec<_> = (0..4).map(|_| fiber::spawn(|| fiber::fs::metadata("/proc/self/exe").unwrap())).collect();
+        reads.into_iter().for_each(|read| assert!(read.join().unwrap().is_file()));
+        assert!(threads().iter().any(|name| name.starts_with("iou-wrk-")), "{:?}", threads());
+        fiber::park();
+    });
     ExitCode::SUCCESS
 }
 

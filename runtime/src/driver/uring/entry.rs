@@ -1,7 +1,8 @@
 //! From an operation to the kernel's submission entry.
 
 use super::super::Operation;
-use io_uring::{opcode, squeue, types::Fd};
+use io_uring::types::{Fd, FsyncFlags};
+use io_uring::{opcode, squeue};
 
 /// `IORING_RECVSEND_POLL_FIRST`: start by waiting for readiness instead of with an attempt that is expected to fail.
 const POLL_FIRST: u16 = 1;
@@ -35,11 +36,47 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::Poll { fd, events } => opcode::PollAdd::new(Fd(fd), events).build(),
         Operation::Read { fd, buf, len, offset } => opcode::Read::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
         Operation::Write { fd, buf, len, offset } => opcode::Write::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
+        Operation::ReadV { fd, bufs, count, offset } => opcode::Readv::new(Fd(fd), bufs, count).offset(offset).build(),
+        Operation::WriteV { fd, bufs, count, offset } => {
+            opcode::Writev::new(Fd(fd), bufs, count).offset(offset).build()
+        }
+        // The kernel's first attempt, in place, adds `O_NONBLOCK`: a FIFO would then open without its other end, or fail. So straight to
+        // one of its threads.
+        Operation::Open { path, flags, mode } => {
+            opcode::OpenAt::new(HERE, path).flags(flags).mode(mode).build().flags(squeue::Flags::ASYNC)
+        }
+        Operation::Statx { fd, path, flags, mask, to } => {
+            opcode::Statx::new(Fd(fd), path, to.cast()).flags(flags).mask(mask).build()
+        }
+        Operation::Sync { fd, data_only } => {
+            let flags = if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() };
+            opcode::Fsync::new(Fd(fd)).flags(flags).build()
+        }
+        Operation::Truncate { fd, len } => opcode::Ftruncate::new(Fd(fd), len).build(),
+        Operation::Unlink { path, flags } => opcode::UnlinkAt::new(HERE, path).flags(flags).build(),
+        Operation::Rename { from, to } => opcode::RenameAt::new(HERE, from, HERE, to).build(),
+        Operation::Mkdir { path, mode } => opcode::MkDirAt::new(HERE, path).mode(mode).build(),
+        Operation::Symlink { target, path } => opcode::SymlinkAt::new(HERE, target, path).build(),
+        Operation::Link { from, to } => opcode::LinkAt::new(HERE, from, HERE, to).build(),
     }
 }
 
-/// The opcodes that [`build`] and the driver itself use.
-pub(super) const OPCODES: [(u8, &str); 11] = [
+/// The working directory.
+const HERE: Fd = Fd(libc::AT_FDCWD);
+
+/// The opcode of an operation that is younger than the driver's other requirements.
+pub(super) fn optional(operation: &Operation) -> Option<u8> {
+    match operation {
+        Operation::Mkdir { .. } => Some(opcode::MkDirAt::CODE),
+        Operation::Symlink { .. } => Some(opcode::SymlinkAt::CODE),
+        Operation::Link { .. } => Some(opcode::LinkAt::CODE),
+        Operation::Truncate { .. } => Some(opcode::Ftruncate::CODE),
+        _ => None,
+    }
+}
+
+/// The opcodes that [`build`] and the driver itself use, but those that are [`optional`].
+pub(super) const OPCODES: [(u8, &str); 18] = [
     (opcode::Nop::CODE, "NOP"),
     (opcode::PollAdd::CODE, "POLL_ADD"),
     (opcode::AsyncCancel::CODE, "ASYNC_CANCEL"),
@@ -51,6 +88,13 @@ pub(super) const OPCODES: [(u8, &str); 11] = [
     (opcode::SendMsg::CODE, "SENDMSG"),
     (opcode::Read::CODE, "READ"),
     (opcode::Write::CODE, "WRITE"),
+    (opcode::Readv::CODE, "READV"),
+    (opcode::Writev::CODE, "WRITEV"),
+    (opcode::OpenAt::CODE, "OPENAT"),
+    (opcode::Statx::CODE, "STATX"),
+    (opcode::Fsync::CODE, "FSYNC"),
+    (opcode::UnlinkAt::CODE, "UNLINKAT"),
+    (opcode::RenameAt::CODE, "RENAMEAT"),
 ];
 
 #[inline]

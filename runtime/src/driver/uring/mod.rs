@@ -51,7 +51,7 @@ use super::error::Step;
 use super::{Completion, Doorbell, DriverConfig, DriverError, Operation, Token};
 use enter::Gate;
 use io_uring::types::{CancelBuilder, Fd};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use setup::Made;
 pub(super) use setup::TaskWork;
 use std::collections::VecDeque;
@@ -80,6 +80,7 @@ pub(crate) struct Uring {
     stuck_flag: bool,
     task_work: TaskWork,
     since_5_19: bool,
+    probe: Probe,
     /// `SINGLE_ISSUER`: the ring belongs to the thread that made it.
     _one_thread: PhantomData<*mut ()>,
 }
@@ -92,6 +93,10 @@ pub(crate) struct Uring {
 /// that never believed it again would miss completions while it is busy; hence a look now and then. Sleeping in the kernel
 /// does not depend on the flag.
 const DISTRUST: u32 = 8;
+
+/// `-ERESTART_RESTARTBLOCK` to `-ERESTARTSYS`: with these the kernel tells itself that a signal came and the call is to be made again. No
+/// call returns them, but an operation that ends in one of the kernel's threads can: an open of a FIFO that is cancelled does (6.18).
+const RESTARTS: std::ops::RangeInclusive<i32> = -516..=-512;
 
 /// What the driver must remember of entries whose completions are to come.
 struct Book {
@@ -119,7 +124,7 @@ impl Uring {
 
     fn with_ladder(config: &DriverConfig, ladder: &[TaskWork]) -> Result<Uring, DriverError> {
         let doorbell = Doorbell::new().map_err(|error| DriverError::new(Step::Doorbell, error))?;
-        let Made { ring, gate, task_work, since_5_19 } = setup::make(config, ladder)?;
+        let Made { ring, gate, task_work, since_5_19, probe } = setup::make(config, ladder)?;
         Ok(Uring {
             ring,
             gate,
@@ -131,6 +136,7 @@ impl Uring {
             stuck_flag: false,
             task_work,
             since_5_19,
+            probe,
             _one_thread: PhantomData,
         })
     }
@@ -154,6 +160,14 @@ impl Uring {
     pub(super) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
         self.book.in_flight += 1;
         self.push(entry::build(operation, self.since_5_19).user_data(token.get()));
+    }
+
+    pub(super) fn supports(&self, operation: &Operation) -> bool {
+        #[cfg(test)]
+        if super::OLD_KERNEL.load(std::sync::atomic::Ordering::SeqCst) {
+            return entry::optional(operation).is_none();
+        }
+        entry::optional(operation).is_none_or(|code| self.probe.is_supported(code))
     }
 
     pub(super) fn cancel(&mut self, token: Token) {
@@ -352,7 +366,10 @@ impl Book {
                 None
             }
             CANCEL => None,
-            raw => Some(Completion { token: Token::new(raw), result, more }),
+            raw => {
+                let result = if RESTARTS.contains(&result) { -libc::EINTR } else { result };
+                Some(Completion { token: Token::new(raw), result, more })
+            }
         }
     }
 

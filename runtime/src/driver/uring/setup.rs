@@ -31,14 +31,16 @@ pub(super) struct Made {
     pub(super) task_work: TaskWork,
     /// `IORING_RECVSEND_POLL_FIRST`, and cancelling everything: both since 5.19, as the flags of the upper two rungs.
     pub(super) since_5_19: bool,
+    /// What the kernel has, as far as it says.
+    pub(super) probe: Probe,
 }
 
 /// Makes a ring with the first rung of `ladder` that the kernel accepts.
 pub(super) fn make(config: &DriverConfig, ladder: &[TaskWork]) -> Result<Made, DriverError> {
     let (ring, task_work) = build(config, ladder).map_err(|error| DriverError::new(Step::Setup, error))?;
-    check(&ring).map_err(|error| DriverError::new(Step::Probe, error))?;
+    let probe = check(&ring).map_err(|error| DriverError::new(Step::Probe, error))?;
     let gate = Gate::new(&ring);
-    let mut made = Made { ring, gate, task_work, since_5_19: task_work != TaskWork::Interrupting };
+    let mut made = Made { ring, gate, task_work, since_5_19: task_work != TaskWork::Interrupting, probe };
     round_trip(&mut made).map_err(|error| DriverError::new(Step::Enter, error))?;
     Ok(made)
 }
@@ -81,7 +83,7 @@ fn build(config: &DriverConfig, ladder: &[TaskWork]) -> io::Result<(IoUring, Tas
 }
 
 /// Whether the kernel has what the driver cannot do without.
-fn check(ring: &IoUring) -> io::Result<()> {
+fn check(ring: &IoUring) -> io::Result<Probe> {
     let offers = ring.params();
     let features = [
         (offers.is_feature_nodrop(), "completions that are never dropped"),
@@ -99,7 +101,7 @@ fn check(ring: &IoUring) -> io::Result<()> {
     {
         return Err(io::Error::new(io::ErrorKind::Unsupported, format!("it lacks the operation {missing}")));
     }
-    Ok(())
+    Ok(probe)
 }
 
 /// Sends one empty operation around, because a sandbox may permit making a ring and deny using it.

@@ -9,7 +9,7 @@ use std::iter::FusedIterator;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::{fmt, io, net};
+use std::{io, net};
 
 /// A socket that takes connections: [`std::net::TcpListener`], whose waits suspend the fiber.
 ///
@@ -155,7 +155,7 @@ impl TcpListener {
             result?
         } else {
             let (fd, address) = socket::accept(self.inner.as_fd())?;
-            (fd.into(), address)
+            (fd.into(), address.internet()?)
         };
         let stream = if self.adopted { TcpStream::adopted(inner) } else { TcpStream::fresh(inner) };
         Ok((stream, address))
@@ -288,12 +288,6 @@ impl TcpListener {
         self.inner.set_nonblocking(nonblocking)?;
         self.nonblocking.store(nonblocking, Relaxed);
         Ok(())
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
     }
 }
 

@@ -1,11 +1,27 @@
 //! TCP streams and listeners.
 
-mod descriptor;
 mod listener;
-mod mode;
 mod options;
 mod stream;
-mod transfer;
 
 pub use listener::{Incoming, TcpListener};
 pub use stream::TcpStream;
+
+use crate::sys::descriptor::descriptor;
+use std::net;
+
+descriptor!(
+    TcpStream,
+    net::TcpStream,
+    "\
+let listener = std::net::TcpListener::bind(\"127.0.0.1:0\")?;
+let made_by_std = std::net::TcpStream::connect(listener.local_addr()?)?;
+let ours = fiber::net::TcpStream::from(made_by_std);"
+);
+descriptor!(
+    TcpListener,
+    net::TcpListener,
+    "\
+let made_by_std = std::net::TcpListener::bind(\"127.0.0.1:0\")?;
+let ours = fiber::net::TcpListener::from(made_by_std);"
+);

@@ -1,14 +1,16 @@
 //! The connection: made, shared, ended.
 #![deny(unsafe_code)]
 
-use super::mode::Mode;
 use crate::net::addr::each;
+use crate::net::mode::Mode;
+use crate::net::sockaddr::Address;
+use crate::net::transfer::stream;
 use crate::net::{Shutdown, SocketAddr, ToSocketAddrs, socket};
 use crate::sched::io::on_fiber;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io, net};
+use std::{io, net};
 
 /// A TCP connection: [`std::net::TcpStream`], whose waits suspend the fiber.
 ///
@@ -48,11 +50,8 @@ impl TcpStream {
 
     /// A stream over a socket of unknown past.
     pub(super) fn adopted(inner: net::TcpStream) -> TcpStream {
-        let mode = Mode::default();
-        mode.nonblocking.store(socket::is_nonblocking(inner.as_fd()), std::sync::atomic::Ordering::Relaxed);
-        mode.read_timeout.set(socket::timeout(inner.as_fd(), libc::SO_RCVTIMEO));
-        mode.write_timeout.set(socket::timeout(inner.as_fd(), libc::SO_SNDTIMEO));
-        TcpStream { inner, mode: Arc::new(mode) }
+        let mode = Arc::new(Mode::of(inner.as_fd()));
+        TcpStream { inner, mode }
     }
 
     /// Connects to the first of the addresses that lets it. Suspends the fiber.
@@ -76,8 +75,11 @@ impl TcpStream {
     /// ```
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         each(addr, |address| {
-            let inner =
-                if on_fiber() { socket::connect(&address, None)?.into() } else { net::TcpStream::connect(address)? };
+            let inner = if on_fiber() {
+                socket::connect(&Address::from(&address), None)?.into()
+            } else {
+                net::TcpStream::connect(address)?
+            };
             Ok(TcpStream::fresh(inner))
         })
     }
@@ -108,7 +110,7 @@ impl TcpStream {
         if timeout.is_zero() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot set a 0 duration timeout"));
         }
-        Ok(TcpStream::fresh(socket::connect(addr, Some(timeout))?.into()))
+        Ok(TcpStream::fresh(socket::connect(&Address::from(addr), Some(timeout))?.into()))
     }
 
     /// The address of the other end.
@@ -210,10 +212,38 @@ impl TcpStream {
     pub fn try_clone(&self) -> io::Result<TcpStream> {
         Ok(TcpStream { inner: self.inner.try_clone()?, mode: self.mode.clone() })
     }
-}
 
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+    /// Reads without taking: the next read gets the same data again. Suspends the fiber until there is some.
+    ///
+    /// Returns how much is in `buf`; zero is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As reading.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::{TcpListener, TcpStream};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut near = TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut far, _) = listener.accept()?;
+    /// near.write_all(b"x")?;
+    /// let mut buf = [0; 8];
+    /// assert_eq!(far.peek(&mut buf)?, 1);
+    /// assert_eq!(far.read(&mut buf)?, 1);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        if !on_fiber() {
+            return self.inner.peek(buf);
+        }
+        self.transfer().peek(buf)
     }
 }
+
+stream!(TcpStream, "std::net::TcpStream");

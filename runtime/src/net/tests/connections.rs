@@ -26,7 +26,7 @@ fn full() -> (TcpListener, Vec<OwnedFd>) {
     (listener, waiting)
 }
 
-conformance! {
+conformance! { net:
     fn connecting_and_accepting(net) -> (bool, bool, bool, bool) {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

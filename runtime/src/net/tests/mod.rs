@@ -2,62 +2,17 @@
 #![allow(clippy::type_complexity, reason = "the bodies return whatever there is to compare")]
 
 mod connections;
+mod datagrams;
 mod fibers;
+mod local;
 mod names;
 mod settings;
 mod transfers;
 
-use crate::runtime::Runtime;
+use crate::conformance::{Failure, conformance, on_fiber, outcome, pattern, said};
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-
-/// Runs `f` as a fiber.
-fn on_fiber<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Runtime::new().unwrap().run(f)
-}
-
-/// An error as a value that can be compared.
-type Failure = (io::ErrorKind, Option<i32>);
-
-fn outcome<T>(result: io::Result<T>) -> Result<T, Failure> {
-    result.map_err(|error| (error.kind(), error.raw_os_error()))
-}
-
-/// The same with the error's text, for errors that the library makes up itself.
-fn said<T>(result: io::Result<T>) -> Result<T, String> {
-    result.map_err(|error| error.to_string())
-}
-
-/// Defines tests that do the same with std and with this crate, and compare what came out.
-macro_rules! conformance {
-    ($($(#[$doc:meta])* fn $name:ident($net:ident) -> $result:ty $body:block)*) => {$(
-        $(#[$doc])*
-        mod $name {
-            use super::*;
-
-            fn reference() -> $result {
-                #[allow(unused_imports)]
-                use std::net as $net;
-                $body
-            }
-
-            fn ours() -> $result {
-                #[allow(unused_imports)]
-                use crate::net as $net;
-                $body
-            }
-
-            #[test]
-            fn agrees_with_std() {
-                let expected = reference();
-                assert_eq!(on_fiber(ours), expected, "on a fiber");
-                assert_eq!(ours(), expected, "on a thread");
-            }
-        }
-    )*};
-}
-use conformance;
 
 /// A connection: one end of the kind under test, the other of std's.
 macro_rules! pair {
@@ -91,9 +46,4 @@ fn fill(socket: impl AsFd) -> usize {
     }
     stream.set_nonblocking(false).unwrap();
     filled
-}
-
-/// A pattern in which a lost, doubled or swapped byte shows.
-fn pattern(len: usize) -> Vec<u8> {
-    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 
 type Found = Result<Vec<SocketAddr>, String>;
 
-conformance! {
+conformance! { net:
     fn addresses_of_every_type(net) -> Vec<Found> {
         fn found(addresses: impl net::ToSocketAddrs) -> Found {
             said(addresses.to_socket_addrs()).map(Iterator::collect)

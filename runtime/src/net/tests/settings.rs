@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const MOMENT: Option<Duration> = Some(Duration::from_millis(20));
 
-conformance! {
+conformance! { net:
     fn reads_run_into_their_limit_and_go_on_after_it(net) -> (Vec<Result<usize, Failure>>, [u8; 4]) {
         let (mut near, mut far) = pair!(net);
         near.set_read_timeout(MOMENT).unwrap();

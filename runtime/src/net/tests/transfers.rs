@@ -10,7 +10,7 @@ use std::time::Duration;
 /// More than the buffers of two sockets hold.
 const LARGE: usize = 16 << 20;
 
-conformance! {
+conformance! { net:
     fn short_reads_and_the_end(net) -> (Vec<usize>, Vec<u8>) {
         let (mut near, mut far) = pair!(net);
         let (mut sizes, mut all, mut buf) = (Vec::new(), Vec::new(), [0; 10]);

@@ -1,0 +1,183 @@
+//! The listening local socket.
+#![deny(unsafe_code)]
+
+use super::{SocketAddr, UnixStream};
+use crate::net::socket;
+use crate::sched::io::{charge, on_fiber};
+use std::io;
+use std::iter::FusedIterator;
+use std::os::fd::AsFd;
+use std::os::unix::net;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A local socket that takes connections: [`std::os::unix::net::UnixListener`], whose waits suspend the fiber.
+///
+/// Any number of fibers may accept from one listener. On an ordinary thread every call blocks the thread, as std's does. The file
+/// of its path stays when it is dropped, as with std.
+///
+/// # Examples
+///
+/// ```
+/// use fiber::net::{UnixListener, UnixStream};
+/// use std::io::{Read, Write};
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("fiber-doc-listener-{}", std::process::id()));
+/// let listener = UnixListener::bind(&path)?;
+/// let client = fiber::spawn({
+///     let path = path.clone();
+///     move || UnixStream::connect(path)?.write_all(b"hello")
+/// });
+/// let (mut peer, _) = listener.accept()?;
+/// let mut text = String::new();
+/// peer.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # client.join().unwrap()?;
+/// # std::fs::remove_file(path)?;
+/// # Ok(())
+/// # }).unwrap();
+/// ```
+pub struct UnixListener {
+    pub(super) inner: net::UnixListener,
+    /// Shared by all handles that `try_clone` made.
+    pub(super) nonblocking: Arc<AtomicBool>,
+}
+
+impl UnixListener {
+    /// A listener over a socket of unknown past.
+    pub(super) fn adopted(inner: net::UnixListener) -> UnixListener {
+        let nonblocking = Arc::new(AtomicBool::new(socket::is_nonblocking(inner.as_fd())));
+        UnixListener { inner, nonblocking }
+    }
+
+    /// Listens at `path`, which it makes a socket of. Does not suspend.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::os::unix::net::UnixListener::bind`]: [`AddrInUse`](io::ErrorKind::AddrInUse) if something is there, also what an
+    /// earlier listener has left; [`InvalidInput`](io::ErrorKind::InvalidInput) for a path that is too long for an address.
+    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
+        UnixListener::bind_addr(&SocketAddr::from_pathname(path)?)
+    }
+
+    /// Listens at this address, which may be an abstract name. As [`bind`](Self::bind).
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::{UnixListener, unix::SocketAddr};
+    /// use std::os::linux::net::SocketAddrExt;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let name = format!("example of bind_addr in process {}", std::process::id());
+    /// let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+    /// assert_eq!(listener.local_addr()?.as_abstract_name(), Some(name.as_bytes()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<UnixListener> {
+        let inner = net::UnixListener::bind_addr(socket_addr)?;
+        socket::lengthen_backlog(inner.as_fd())?;
+        Ok(UnixListener { inner, nonblocking: Arc::default() })
+    }
+
+    /// Takes the next connection, with the address of its other end. Suspends the fiber until there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`](crate::net::TcpListener::accept).
+    pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        if !on_fiber() {
+            let (inner, address) = self.inner.accept()?;
+            return Ok((UnixStream::fresh(inner), address));
+        }
+        if self.nonblocking.load(Relaxed) {
+            let result = self.inner.accept();
+            charge();
+            let (inner, address) = result?;
+            return Ok((UnixStream::fresh(inner), address));
+        }
+        let (fd, address) = socket::accept(self.inner.as_fd())?;
+        Ok((UnixStream::fresh(fd.into()), address.local()?))
+    }
+
+    /// Another handle of the same socket, with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports, such as too many open descriptors.
+    pub fn try_clone(&self) -> io::Result<UnixListener> {
+        Ok(UnixListener { inner: self.inner.try_clone()?, nonblocking: self.nonblocking.clone() })
+    }
+
+    /// The address it listens at.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports; none in practice.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// Sets the mode of the socket, for every handle of it. As
+    /// [`TcpListener::set_nonblocking`](crate::net::TcpListener::set_nonblocking).
+    ///
+    /// # Errors
+    ///
+    /// What the system reports; none in practice.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.inner.set_nonblocking(nonblocking)?;
+        self.nonblocking.store(nonblocking, Relaxed);
+        Ok(())
+    }
+
+    /// Takes the error that the socket has pending (`SO_ERROR`), so that it is not reported again.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports of the call itself; none in practice.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.inner.take_error()
+    }
+
+    /// All connections, one after the other, as [`accept`](Self::accept) gives them. It never ends.
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming { listener: self }
+    }
+}
+
+impl<'a> IntoIterator for &'a UnixListener {
+    type Item = io::Result<UnixStream>;
+    type IntoIter = Incoming<'a>;
+
+    fn into_iter(self) -> Incoming<'a> {
+        self.incoming()
+    }
+}
+
+/// The connections of a listener, by [`UnixListener::incoming`].
+#[derive(Debug)]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct Incoming<'a> {
+    listener: &'a UnixListener,
+}
+
+impl Iterator for Incoming<'_> {
+    type Item = io::Result<UnixStream>;
+
+    fn next(&mut self) -> Option<io::Result<UnixStream>> {
+        Some(self.listener.accept().map(|(stream, _)| stream))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
+}
+
+impl FusedIterator for Incoming<'_> {}
