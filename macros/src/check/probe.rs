@@ -107,6 +107,13 @@ impl Prober {
         self.ask_receiver(asks, method, place, &generated!(#support::Receiver(#marker, #reference)))
     }
 
+    /// `probe` behind `call`, which says of which types its arguments are. Both are alternatives, so that neither uses what
+    /// the other has moved.
+    pub(super) fn after(&self, call: &TokenStream, probe: &TokenStream) -> TokenStream {
+        let support = &self.support;
+        generated!(if false { let _ = #call; #support::never() } #probe)
+    }
+
     fn ask_receiver(&self, asks: Asks, method: Called<'_>, place: Span, receiver: &TokenStream) -> TokenStream {
         let support = placed(self.support.clone(), place);
         let verdict = Ident::new("verdict", place);
@@ -124,7 +131,7 @@ impl Prober {
             }
         };
         generated! {
-            let #verdict = (&&&&&&#receiver).verdict();
+            let #verdict = (&&&&&&#receiver).__fiber_verdict();
             #questions
         }
     }
@@ -150,18 +157,18 @@ impl Prober {
         let mut questions = TokenStream::new();
         let mut either = generated!(#support::Fine);
         for entry in entries.iter().filter(|entry| asks == Asks::Blocking || !self.allows(entry)) {
-            let Form::Function(row) = entry.form else { continue };
+            let calls = if let Form::Function(row) = entry.form { row.calls } else { &[] };
             let identity = self.identity(entry, function);
             let arguments = arguments.clone().map(|arguments| {
-                let verdicts = row.calls.iter().zip(arguments).filter_map(|(method, argument)| {
+                let verdicts = calls.iter().zip(arguments).filter_map(|(method, argument)| {
                     let marker = self.marker(method);
                     super::receiver::can_be_mentioned_as_argument(argument)
-                        .then(|| generated!((&&&&&&(#argument).__fiber_receiver(#marker)).verdict().0))
+                        .then(|| generated!((&&&&&&(#argument).__fiber_receiver(#marker)).__fiber_verdict().0))
                 });
                 generated!(#(.or(#verdicts))*)
             });
             let by_arguments = match arguments {
-                _ if row.calls.is_empty() => TokenStream::new(),
+                _ if calls.is_empty() => TokenStream::new(),
                 None => continue,
                 Some(verdicts) => generated!(.and(#support::Fine #verdicts)),
             };
@@ -181,6 +188,17 @@ impl Prober {
         questions
     }
 
+    /// `path` is that of `entry`, spelled out.
+    pub(super) fn certain(&self, asks: Asks, entry: &Entry, path: &Path) -> TokenStream {
+        let Some((first, last)) = ends(path) else { return TokenStream::new() };
+        if asks == Asks::Blocking || self.allows(entry) {
+            return TokenStream::new();
+        }
+        let (support, verdict) = (&self.support, Ident::new("verdict", first));
+        let question = self.call_over(&trait_ident(entry, last), first, last);
+        generated!(let #verdict = (#support::Blocks,); #question)
+    }
+
     /// `support::name::ok(verdict.0);`, the tokens at the place of a whole path: an error underlines all of it.
     fn call_over(&self, name: &Ident, first: Span, last: Span) -> TokenStream {
         let support = placed(self.support.clone(), first);
@@ -193,23 +211,39 @@ impl Prober {
 
     /// Whether `function` is the one of `entry`.
     fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
-        let Form::Function(row) = entry.form else { return TokenStream::new() };
-        let support = &self.support;
-        let std: TokenStream = format!("::{}", entry.path).parse().expect("the table is Rust");
-        let std = generated_everywhere(std);
+        let parsed = |path: &str| generated_everywhere(format!("::{path}").parse().expect("the table is Rust"));
+        let std = parsed(&entry.path);
+        let row = match entry.form {
+            Form::Function(row) => row,
+            Form::Method { of, .. } if of.generics.contains('T') => {
+                let (ty, name) = (parsed(of.path), Ident::new(entry.name, Span::mixed_site()));
+                return generated!({
+                    #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
+                    let (std, settled) = (#std, #ty::<()>::#name);
+                    #function.__fiber_beside(&std).__fiber_verdict().settle(&std, &settled)
+                });
+            }
+            _ => {
+                return generated!({
+                    #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
+                    let std = #std;
+                    #function.__fiber_beside(&std).__fiber_verdict()
+                });
+            }
+        };
         let signature = format!("fn function{}", row.signature);
         let signature: Signature = syn::parse_str(&signature).expect("the table is Rust");
         let types: Vec<_> = signature.generics.params.iter().filter_map(settled).collect();
         let lints = row.deprecated.then(|| generated!(, deprecated));
         let lints = generated!(#[allow(clippy::disallowed_methods, clippy::disallowed_types #lints)]);
         if types.is_empty() {
-            return generated!({ #lints let std = #std; #support::Pair(&#function, &std).verdict() });
+            return generated!({ #lints let std = #std; #function.__fiber_beside(&std).__fiber_verdict() });
         }
         let open = types.iter().map(|_| generated!(_));
         generated!({
             #lints
             let (std, settled) = (#std::<#(#open),*>, #std::<#(#types),*>);
-            #support::Pair(&#function, &std).verdict().settle(&std, &settled)
+            #function.__fiber_beside(&std).__fiber_verdict().settle(&std, &settled)
         })
     }
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! (if false {
 //!     use ::fiber::macros_support::v1::check::{self, probes::*};
-//!     let verdict = (&&&&&&shared.__fiber_receiver(check::methods::lock)).verdict();
+//!     let verdict = (&&&&&&shared.__fiber_receiver(check::methods::lock)).__fiber_verdict();
 //!     check::SyncMutexLockOnAFiber::ok(verdict.1.0);
 //!     check::never()
 //! }, shared.lock()).1
@@ -83,7 +83,7 @@ pub struct Verdict<W, C>(pub W, pub C);
 
 /// A receiver, and the method that is called on it.
 ///
-/// The method stands in the type: as an argument of `verdict` it would have no part in the choice.
+/// The method stands in the type: as an argument of `__fiber_verdict` it would have no part in the choice.
 #[derive(Debug)]
 pub struct Receiver<'a, M, T: ?Sized>(pub M, pub &'a T);
 
@@ -93,7 +93,7 @@ pub struct Pointer<M>(PhantomData<M>);
 
 impl<M: Method> Pointer<M> {
     /// Nothing of std blocks on a raw pointer.
-    pub fn verdict(&self) -> Verdict<Fine, M::Harmless> {
+    pub fn __fiber_verdict(&self) -> Verdict<Fine, M::Harmless> {
         never()
     }
 }
@@ -121,7 +121,7 @@ impl<T: ?Sized> ByPointer for *mut T {}
 
 type Target<T> = <T as Deref>::Target;
 
-/// The receivers of one depth: a trait with the method `verdict`, for so many references to a [`Receiver`]. The more
+/// The receivers of one depth: a trait with the method `__fiber_verdict`, for so many references to a [`Receiver`]. The more
 /// references, the earlier the compiler tries it.
 macro_rules! depth {
     ($(#[$doc:meta])* $depth:ident, [$($reference:tt)*], $decider:ty $(where $($derefs:tt)*)?) => {
@@ -130,7 +130,7 @@ macro_rules! depth {
             /// See [`Denied`].
             type Candidates;
             /// The type that decides says that it blocks.
-            fn verdict(&self) -> Verdict<Blocks, Self::Candidates> {
+            fn __fiber_verdict(&self) -> Verdict<Blocks, Self::Candidates> {
                 never()
             }
         }
@@ -172,7 +172,7 @@ pub trait Harmless {
     /// See [`Method::Harmless`].
     type Candidates;
     /// It does not block.
-    fn verdict(&self) -> Verdict<Fine, Self::Candidates> {
+    fn __fiber_verdict(&self) -> Verdict<Fine, Self::Candidates> {
         never()
     }
 }
@@ -183,11 +183,21 @@ impl<M: Method, T: ?Sized> Harmless for Receiver<'_, M, T> {
 
 /// The function that the user calls, and one of std.
 #[derive(Debug)]
-pub struct Pair<'a, A, B>(pub &'a A, pub &'a B);
+pub struct Pair<'a, A, B>(PhantomData<(&'a A, &'a B)>);
+
+/// Makes a [`Pair`] by a method call: on something that the compiler does not know, it says nothing.
+pub trait Beside: Sized {
+    /// See [`Pair`].
+    fn __fiber_beside<'a, B>(&'a self, _std: &'a B) -> Pair<'a, Self, B> {
+        Pair(PhantomData)
+    }
+}
+
+impl<T> Beside for T {}
 
 impl<A> Pair<'_, A, A> {
     /// They are one.
-    pub fn verdict(&self) -> Blocks {
+    pub fn __fiber_verdict(&self) -> Blocks {
         Blocks
     }
 }
@@ -195,7 +205,7 @@ impl<A> Pair<'_, A, A> {
 /// What remains if they are two.
 pub trait Different {
     /// They are two.
-    fn verdict(&self) -> Fine {
+    fn __fiber_verdict(&self) -> Fine {
         Fine
     }
 }
@@ -253,8 +263,8 @@ impl NeedsExemption for Blocks {}
 /// The traits of the probes, without names, to be imported by a glob.
 pub mod probes {
     pub use super::{
-        AtOnce as _, ByPointer as _, ByReference as _, Different as _, FourDeep as _, Harmless as _, OneDeep as _,
-        ThreeDeep as _, TwoDeep as _,
+        AtOnce as _, Beside as _, ByPointer as _, ByReference as _, Different as _, FourDeep as _, Harmless as _,
+        OneDeep as _, ThreeDeep as _, TwoDeep as _,
     };
 }
 
