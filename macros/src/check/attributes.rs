@@ -16,6 +16,12 @@ pub(super) struct Marks {
     pub(super) checkpoint: Option<bool>,
 }
 
+/// Whether this is one of ours.
+pub(super) fn is_ours(attr: &Attribute) -> bool {
+    let name = attr.path().segments.last().map(|name| name.ident.to_string());
+    matches!(name.as_deref(), Some("allow_blocking" | "checkpoint" | "no_checkpoint"))
+}
+
 /// Takes ours out of `attrs`.
 pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks {
     let mut marks = Marks::default();

@@ -8,8 +8,8 @@ use quote::ToTokens;
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, ImplItem, Item, ItemFn, Pat, Signature,
-    Stmt, TraitItem,
+    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat,
+    Signature, Stmt, TraitItem,
 };
 
 use super::attributes::{self, Marks};
@@ -109,18 +109,27 @@ impl Walk<'_> {
         (self.checkpoints, self.supported, self.answered) = outside;
     }
 
-    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks) {
+    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
         let original = expr.expr.clone();
         self.receiver(&mut expr.expr);
         // What a call gives is asked about there: std makes its blocking iterators with methods of the table.
         if can_be_mentioned_as_argument(&original)
+            && !matches!(*original, Expr::Macro(_))
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
-            let passing = passing();
             let place = last_span(&original);
-            let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
-            *expr.expr = self.through(&probe, &taken(&mut expr.expr));
+            match statement {
+                Some(before) => {
+                    let probe = self.prober.mentioned(asks, INTO_ITER, place, &original);
+                    before.push(self.statement(&probe, &expr.attrs));
+                }
+                None => {
+                    let passing = passing();
+                    let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
+                    *expr.expr = self.through(&probe, &taken(&mut expr.expr));
+                }
+            }
         }
         self.names.open();
         self.names.bind(&expr.pat);
@@ -183,12 +192,14 @@ impl Walk<'_> {
                 let tokens = mac.mac.tokens.clone();
                 let expression = mac.semi_token.is_none();
                 let mut probe = None;
-                self.marked(&marks, |walk| {
+                self.marked(&marks, |walk| probe = walk.macro_call(&mut mac.mac));
+                match probe {
                     // The last one may be the value of the block.
-                    probe = walk.macro_call(&mut mac.mac, (!expression).then_some(block));
-                });
-                if let Some(probe) = probe {
-                    statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
+                    Some(probe) if expression => {
+                        statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
+                    }
+                    Some(probe) => block.push(self.statement(&probe, &mac.attrs)),
+                    None => {}
                 }
                 self.names.bind_all(tokens);
                 self.after(&marks);
@@ -200,6 +211,10 @@ impl Walk<'_> {
                     let rewritten = match &mut *expr {
                         Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
                         Expr::Call(call) if whole => walk.call(call, Some(block)),
+                        Expr::ForLoop(expr) => {
+                            walk.for_loop(expr, &marks, Some(block));
+                            None
+                        }
                         expr => {
                             walk.visit_marked(expr, &marks);
                             None
@@ -244,7 +259,7 @@ impl Walk<'_> {
             // Evaluated by the compiler.
             Expr::Const(_) | Expr::Verbatim(_) => None,
             Expr::ForLoop(expr) => {
-                self.for_loop(expr, marks);
+                self.for_loop(expr, marks, None);
                 None
             }
             Expr::If(expr) => {
@@ -264,7 +279,7 @@ impl Walk<'_> {
                 }
                 None
             }
-            Expr::Macro(expr) => match self.macro_call(&mut expr.mac, None) {
+            Expr::Macro(expr) => match self.macro_call(&mut expr.mac) {
                 Some(probe) => {
                     let attrs = std::mem::take(&mut expr.attrs);
                     Some(self.beside(&probe, &attrs, expr))
@@ -272,8 +287,8 @@ impl Walk<'_> {
                 None => None,
             },
             Expr::MethodCall(call) => self.method_call(call, None),
-            Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => {
-                let path = path.path.clone();
+            Expr::Path(path) if path.attrs.is_empty() => {
+                let path = path.clone();
                 self.path_as_value(&path, false)
             }
             Expr::Path(_) => None,
@@ -372,6 +387,14 @@ impl VisitMut for Walk<'_> {
             }
             // Constants are evaluated by the compiler; the others have no code.
             _ => {}
+        }
+    }
+
+    fn visit_field_value_mut(&mut self, field: &mut FieldValue) {
+        self.visit_expr_mut(&mut field.expr);
+        // `Hooks { sleep }`: what stands for the name has to be written behind it.
+        if !matches!(field.expr, Expr::Path(_)) {
+            field.colon_token.get_or_insert_default();
         }
     }
 

@@ -197,7 +197,17 @@ impl<M: Method> Harmless<M> {
 
 /// The function that the user calls, and one of std.
 #[derive(Debug)]
-pub struct Pair<'a, A, B>(pub &'a A, pub &'a B);
+pub struct Pair<'a, A, B>(PhantomData<(&'a A, &'a B)>);
+
+/// Makes a [`Pair`] by a method call: on something that the compiler does not know, it says nothing.
+pub trait Beside: Sized {
+    /// See [`Pair`].
+    fn __fiber_beside<'a, B>(&'a self, _std: &'a B) -> Pair<'a, Self, B> {
+        Pair(PhantomData)
+    }
+}
+
+impl<T> Beside for T {}
 
 impl<A> Pair<'_, A, A> {
     /// They are one.
@@ -275,7 +285,7 @@ impl NeedsExemption for Blocks {}
 
 /// The traits of the probes, without names, to be imported by a glob.
 pub mod probes {
-    pub use super::{ByPointer as _, ByReference as _};
+    pub use super::{Beside as _, ByPointer as _, ByReference as _};
 }
 
 /// Where the attributes insert it, a fiber may be made to yield. It never ends a fiber: code between two calls that may
