@@ -18,6 +18,8 @@ chapters! {
     tasks: "src/tasks.md",
     joining: "src/joining.md",
     tcp: "src/tcp.md",
+    blocking: "src/blocking.md",
+    blocking_table: "src/blocking-table.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",
