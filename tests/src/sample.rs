@@ -16,8 +16,8 @@ pub const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub fn cargo(directory: &Path, arguments: &[&str]) -> Output {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(directory);
-    // They are about the workspace's own builds.
-    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_BUILD_RUSTFLAGS");
+    // They are about the builds of whoever runs the tests.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_BUILD_RUSTFLAGS").env_remove("CLIPPY_CONF_DIR");
     cargo.output().expect("cargo starts")
 }
 
