@@ -129,6 +129,15 @@ impl Function {
 }
 
 impl Type {
+    /// The type of fiber that takes its place. A trait has none: harmless types implement it too.
+    #[allow(dead_code, reason = "for the programs")]
+    pub(crate) fn replacing_type(&self) -> Option<&'static str> {
+        match self.replacement {
+            Replacement::Type(path) if self.implementors.is_empty() => Some(path),
+            _ => None,
+        }
+    }
+
     /// The types whose methods block, as they are written in an `impl`.
     pub(crate) fn implementors(&self) -> Vec<String> {
         if self.implementors.is_empty() {
