@@ -13,6 +13,7 @@ mod functions;
 mod methods;
 mod places;
 mod subject;
+mod wrapped;
 
 use compile::Crate;
 
@@ -26,7 +27,12 @@ const KNOWN: &[(&str, &str)] = &[
     ("in an array literal", "*"),
     ("in a tuple literal", "*"),
     ("in a struct literal", "*"),
+    ("as a value", "*"),
+    ("copy from a value", "*"),
+    ("read_to_string of a value", "*"),
     // At the attribute instead of at the name.
+    ("for, in parentheses", "*"),
+    ("for, over a block", "*"),
     ("path of", "std::net::UdpSocket::connect"),
     ("path of", "std::os::unix::net::UnixDatagram::connect"),
     ("path of", "std::os::unix::net::UnixDatagram::connect_addr"),
@@ -51,4 +57,11 @@ fn methods() {
 #[test]
 fn places() {
     Crate { name: "blocking_places", edition: "2024", prelude: PRELUDE, cases: places::cases() }.compare(KNOWN).none();
+}
+
+#[test]
+fn wrapped() {
+    Crate { name: "blocking_wrapped", edition: "2024", prelude: PRELUDE, cases: wrapped::cases() }
+        .compare(KNOWN)
+        .none();
 }

@@ -176,6 +176,9 @@ fn paths(method: &Method) -> Vec<Case> {
     }
     let parameter = format!("mut x: {}", method.value_type());
     let mut cases = Vec::new();
+    if method.path.is_some() && method.of_trait.is_none() {
+        cases.push(case(method, "as a value", "", &parameter, &format!("let f = <{ty}>::«{name}»;")));
+    }
     for (number, (form, items, before, callee)) in forms.iter().enumerate() {
         let call = format!("{callee}({arguments})");
         let (place, call) =
