@@ -4,7 +4,7 @@
 //! in a probe is the user's expression from before, so that probes do not multiply. What a handler gives back takes the
 //! expression's place; where a call is a whole statement, `statement` takes the statements that belong before it.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
@@ -188,8 +188,11 @@ impl Walk<'_> {
         resolved: &[String],
         statement: Option<&mut Vec<Stmt>>,
     ) -> Option<Expr> {
-        let resolved = resolved.join("::");
-        let entry = entries.iter().find(|entry| entry.path == resolved)?;
+        // `thread::scope` is std's, or that of another library of threads.
+        let entry = entries.iter().find(|entry| {
+            let mut path = entry.path.split("::").skip(usize::from(resolved.len() == 2));
+            resolved.iter().all(|segment| path.next() == Some(segment)) && path.next().is_none()
+        })?;
         let asks = self.asks(entry.name)?;
         let probe = self.prober.certain(asks, entry, path);
         if let Some(before) = statement {
@@ -210,6 +213,18 @@ impl Walk<'_> {
         original: &ExprCall,
         statement: Option<&mut Vec<Stmt>>,
     ) -> Option<Expr> {
+        if entries.iter().any(|entry| entry.depends_on_arguments())
+            && !original.args.iter().all(can_be_mentioned_as_argument)
+            && original.args.iter().all(repeatable)
+        {
+            let probe = self.called(path, entries, asks, original);
+            if let Some(before) = statement {
+                before.push(self.statement(&probe, &call.attrs));
+                return None;
+            }
+            let attrs = std::mem::take(&mut call.attrs);
+            return Some(self.beside(&probe, &attrs, call));
+        }
         let probe = self.prober.function(asks, entries, &passing(), path, Some(original.args.iter()));
         if probe.is_empty() {
             return None;
@@ -224,6 +239,22 @@ impl Walk<'_> {
             _ => *call.func = callee,
         }
         None
+    }
+
+    /// Asks about a function that blocks if what it is given does, in a copy of the call where the arguments have names.
+    fn called(&self, path: &Path, entries: &[&'static Entry], asks: Asks, original: &ExprCall) -> TokenStream {
+        let (func, values, function) = (&original.func, &original.args, passing());
+        let name = |number| Ident::new(&format!("argument{number}"), Span::mixed_site());
+        let names: Vec<_> = (0..values.len()).map(name).collect();
+        let arguments: Vec<Expr> = names.iter().map(|name| syn::parse_quote!(#name)).collect();
+        let questions = self.prober.function(asks, entries, &function, path, Some(&arguments));
+        let values = values.iter();
+        generated! {
+            let #function = #func;
+            #(let #names = #values;)*
+            let _ = #function(#(#names),*);
+            #questions
+        }
     }
 
     /// A path that is not called here: `.map(fs::read)`.
@@ -279,7 +310,8 @@ impl Walk<'_> {
     /// `(match value { value => { if false { probe } value } },).0`.
     pub(super) fn through(&self, probe: &TokenStream, value: &impl ToTokens) -> Expr {
         let (dead, passing) = (Prober::dead(probe), passing());
-        let content = generated!(match #value { #passing => { #dead #passing } },);
+        // In parentheses, because it may be the literal of a struct.
+        let content = generated!(match (#value) { #passing => { #dead #passing } },);
         in_place_of(&value.to_token_stream(), &[], content, 0)
     }
 

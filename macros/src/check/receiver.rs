@@ -80,6 +80,21 @@ pub(super) fn is_harmless(expr: &Expr) -> bool {
     )
 }
 
+/// Whether it goes over what a collection, a slice or a text holds, by the name: most loops do, and a look at them would cost
+/// the compiler time for nothing.
+pub(super) fn iterates_memory(expr: &Expr) -> bool {
+    let Expr::MethodCall(call) = expr else { return false };
+    let name = call.method.to_string();
+    match name.as_str() {
+        "char_indices" | "chars" | "chunks" | "chunks_exact" | "chunks_mut" | "drain" | "into_keys" | "into_values"
+        | "iter" | "iter_mut" | "keys" | "split_whitespace" | "values" | "values_mut" | "windows" => true,
+        "cloned" | "copied" | "enumerate" | "filter" | "map" | "rev" | "skip" | "step_by" | "take" | "zip" => {
+            iterates_memory(&call.receiver)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the expression may stand twice, once in code that never runs: nothing in it declares something, or is much.
 pub(super) fn duplicable(expr: &Expr) -> bool {
     match expr {

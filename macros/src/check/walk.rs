@@ -3,7 +3,7 @@
 //! Here is the way through it, with the scopes and what the attributes on the way say; [`calls`](super::calls) has what
 //! is done to an expression.
 
-use proc_macro2::{Ident, Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
@@ -17,8 +17,9 @@ use super::exempt::Exempt;
 use super::loops::{self, Checkpoints};
 use super::names::Names;
 use super::probe::{Asks, Called, Prober, generated, passing};
-use super::receiver::{can_be_mentioned_as_argument, taken};
+use super::receiver::{can_be_mentioned_as_argument, is_harmless, iterates_memory, taken};
 use crate::parse::Mistakes;
+use crate::table::named;
 
 /// What `for` calls on what stands behind `in`.
 const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
@@ -112,19 +113,20 @@ impl Walk<'_> {
     fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
         let original = expr.expr.clone();
         self.receiver(&mut expr.expr);
-        // What a call gives is asked about there: std makes its blocking iterators with methods of the table.
-        if can_be_mentioned_as_argument(&original)
+        if !is_harmless(&original)
             && !matches!(*original, Expr::Macro(_))
+            && !self.is_asked_itself(&original)
+            && !iterates_memory(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
             let place = last_span(&original);
             match statement {
-                Some(before) => {
+                Some(before) if can_be_mentioned_as_argument(&original) => {
                     let probe = self.prober.mentioned(asks, INTO_ITER, place, &original);
                     before.push(self.statement(&probe, &expr.attrs));
                 }
-                None => {
+                _ => {
                     let passing = passing();
                     let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
                     *expr.expr = self.through(&probe, &taken(&mut expr.expr));
@@ -139,6 +141,24 @@ impl Walk<'_> {
         if here {
             self.supported = true;
             loops::insert(&mut expr.body);
+        }
+    }
+
+    /// Whether the value comes from a call with a name of the table: `rx.iter()`, `fs::read_dir(path)?`. One mistake is one
+    /// error.
+    fn is_asked_itself(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Try(expr) => self.is_asked_itself(&expr.expr),
+            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
+                self.is_asked_itself(&call.receiver)
+            }
+            Expr::MethodCall(call) => {
+                let name = call.method.to_string();
+                self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
+            }
+            Expr::Call(call) => matches!(&*call.func, Expr::Path(callee)
+                if callee.path.segments.last().is_some_and(|last| named(&last.ident.to_string()).next().is_some())),
+            _ => false,
         }
     }
 
@@ -422,10 +442,16 @@ impl Walk<'_> {
 }
 
 /// The place of the last word of an expression: `rx` of `&self.rx`.
-pub(super) fn last_span(expr: &Expr) -> Span {
-    let words = expr.to_token_stream().into_iter().filter_map(|token| match token {
-        TokenTree::Ident(word) => Some(word),
+pub(super) fn last_span(expr: &impl ToTokens) -> Span {
+    last_word(expr.to_token_stream()).unwrap_or_else(Span::call_site)
+}
+
+/// `files` of `open().files[0]`, `x` of `{ x }`.
+fn last_word(tokens: TokenStream) -> Option<Span> {
+    let words = tokens.clone().into_iter().filter(|token| matches!(token, TokenTree::Ident(_)));
+    let groups = tokens.into_iter().filter_map(|token| match token {
+        TokenTree::Group(group) => last_word(group.stream()),
         _ => None,
     });
-    words.last().map_or_else(Span::call_site, |word: Ident| word.span())
+    words.map(|word| word.span()).last().or_else(|| groups.last())
 }

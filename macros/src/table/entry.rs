@@ -63,6 +63,12 @@ pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Entry> {
 }
 
 impl Entry {
+    /// Whether it blocks only if what it is given does.
+    #[allow(dead_code, reason = "for the attributes")]
+    pub(crate) fn depends_on_arguments(&self) -> bool {
+        matches!(self.form, Form::Function(function) if !function.calls.is_empty())
+    }
+
     fn function(function: &'static Function) -> Self {
         Self {
             path: function.path.to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::compile::Case;
 use crate::subject::{Method, methods};
+use crate::table::Form;
 
 /// `(form, type of the parameter x, receiver)`: `R` is the type that has the method, `T` one with values that has it.
 type Receiver = (&'static str, &'static str, &'static str);
@@ -176,7 +177,9 @@ fn paths(method: &Method) -> Vec<Case> {
     }
     let parameter = format!("mut x: {}", method.value_type());
     let mut cases = Vec::new();
-    if method.path.is_some() && method.of_trait.is_none() {
+    if method.path.is_some()
+        && matches!(method.entry.form, Form::Method { of_trait: false, .. } if arguments.is_empty())
+    {
         cases.push(case(method, "as a value", "", &parameter, &format!("let f = <{ty}>::«{name}»;")));
     }
     for (number, (form, items, before, callee)) in forms.iter().enumerate() {

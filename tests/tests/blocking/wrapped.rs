@@ -101,7 +101,7 @@ pub(crate) fn cases() -> Vec<Case> {
                     // It is an iterator only by value, or the type is a reference already.
                     continue;
                 }
-                if receiver && (ty.starts_with("Box") || over.contains("get")) {
+                if (receiver || method.path.is_none()) && (ty.starts_with("Box") || over.contains("get")) {
                     continue;
                 }
                 cases.push(case(&method, form, ty, &format!("for _ in {over} {{}}")));

@@ -188,7 +188,8 @@ twice! {
 
     pub(crate) fn cells(cell: &RefCell<Own>, unsafe_cell: &UnsafeCell<Own>) -> u32 {
         cell.borrow_mut().read();
-        let sum = cell.borrow().lock() + cell.borrow_mut().read();
+        let mut sum = cell.borrow().lock();
+        sum += cell.borrow_mut().read();
         // SAFETY: nobody else has a reference.
         sum + unsafe { (*unsafe_cell.get()).read() }
     }

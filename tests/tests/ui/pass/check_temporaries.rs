@@ -280,6 +280,7 @@ twice! {
         }
         own.join()?.join().and_then(|loud| loud.join())
     }
+    #[allow(unused_assignments, reason = "what is assigned is seen when it is dropped")]
     pub fn assigned() {
         let mut own = loud("own");
         own = own.join().unwrap();
