@@ -109,15 +109,15 @@ impl Walk<'_> {
         if closures {
             return self.spelled_out(call, &callee.path, &entries, &resolved, statement);
         }
-        let (entries, asks) = if entries.is_empty() {
-            if !self.may_be_renamed(&callee.path) {
-                return None;
-            }
-            (paths::functions_with_arity(original.args.len()), self.asks_perhaps()?)
-        } else {
-            (entries, self.asks(&name)?)
-        };
-        self.callee(call, &callee.path, &entries, asks, &original, statement)
+        if !entries.is_empty() {
+            let asks = self.asks(&name)?;
+            return self.callee(call, &callee.path, &entries, asks, &original, statement);
+        }
+        if self.may_be_renamed(&callee.path) && self.asks_perhaps() {
+            let probe = self.prober.renamed(&passing(), &callee.path, Some(&original.args));
+            self.on_its_way(call, &probe, &original, statement);
+        }
+        None
     }
 
     /// `Mutex::lock(&state)`, `Read::read(&mut file, ..)`: the first argument is asked as a receiver is. Of which type it is
@@ -203,7 +203,7 @@ impl Walk<'_> {
         Some(self.beside(&probe, &attrs, call))
     }
 
-    /// The callee is asked: where it stands, or, if the call is a whole statement, in a copy of it before.
+    /// The callee is asked.
     fn callee(
         &mut self,
         call: &mut ExprCall,
@@ -226,10 +226,21 @@ impl Walk<'_> {
             return Some(self.beside(&probe, &attrs, call));
         }
         let probe = self.prober.function(asks, entries, &passing(), path, Some(original.args.iter()));
-        if probe.is_empty() {
-            return None;
+        if !probe.is_empty() {
+            self.on_its_way(call, &probe, original, statement);
         }
-        let callee = self.through(&probe, &call.func);
+        None
+    }
+
+    /// Puts `probe` where the callee stands, or, if the call is a whole statement, in a copy of it before.
+    fn on_its_way(
+        &self,
+        call: &mut ExprCall,
+        probe: &TokenStream,
+        original: &ExprCall,
+        statement: Option<&mut Vec<Stmt>>,
+    ) {
+        let callee = self.through(probe, &call.func);
         match statement {
             Some(before) if original.args.iter().all(duplicable) => {
                 let copy = ExprCall { func: Box::new(callee), ..original.clone() };
@@ -238,7 +249,6 @@ impl Walk<'_> {
             }
             _ => *call.func = callee,
         }
-        None
     }
 
     /// Asks about a function that blocks if what it is given does, in a copy of the call where the arguments have names.
@@ -270,15 +280,15 @@ impl Walk<'_> {
         if associated {
             entries.extend(paths::methods(&name));
         }
-        let (entries, asks) = if entries.is_empty() {
-            if !argument || associated || !self.may_be_renamed(path) {
+        let probe = if entries.is_empty() {
+            if !argument || associated || !self.may_be_renamed(path) || !self.asks_perhaps() {
                 return None;
             }
-            (paths::all_functions(), self.asks_perhaps()?)
+            self.prober.renamed(&passing(), path, None)
         } else {
-            (entries, self.asks(&name)?)
+            let asks = self.asks(&name)?;
+            self.prober.function(asks, &entries, &passing(), path, None::<&[Expr]>)
         };
-        let probe = self.prober.function(asks, &entries, &passing(), path, None::<&[Expr]>);
         (!probe.is_empty()).then(|| self.through(&probe, value))
     }
 

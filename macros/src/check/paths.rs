@@ -13,14 +13,14 @@ pub(super) fn functions(name: &str, associated: bool) -> Vec<&'static Entry> {
     named(name).filter(|entry| is_function(entry, associated)).collect()
 }
 
-/// The free functions of the table.
-pub(super) fn all_functions() -> Vec<&'static Entry> {
-    entries().iter().filter(|entry| is_function(entry, false)).collect()
-}
-
-/// Those that can be called with so many arguments.
-pub(super) fn functions_with_arity(arguments: usize) -> Vec<&'static Entry> {
-    all_functions().into_iter().filter(|entry| shape(entry).arguments == arguments).collect()
+/// The free functions of the table that an import may have given another name, those that block by what they are given last
+/// and apart; of `arguments` arguments, if that is known.
+pub(super) fn renamable(arguments: Option<usize>) -> (Vec<&'static Entry>, Vec<&'static Entry>) {
+    let fits = |entry: &&Entry| {
+        let shape = shape(entry);
+        is_function(entry, false) && !shape.takes_closure && arguments.is_none_or(|count| shape.arguments == count)
+    };
+    entries().iter().filter(fits).partition(|entry| !entry.depends_on_arguments())
 }
 
 /// The methods with this name that a path can stand for as a function of one argument: `Path::exists`.

@@ -6,8 +6,10 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, Path};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Path, Token};
 
+use super::paths::renamable;
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -202,6 +204,36 @@ impl Prober {
         questions
     }
 
+    /// Asks whether `function`, which the user wrote as `path`, is one of the table under another name; `arguments` as in
+    /// [`function`](Self::function). The path stands there a second time: it becomes either the function of the list, or the
+    /// user's.
+    pub(super) fn renamed(
+        &self,
+        function: &Ident,
+        path: &Path,
+        arguments: Option<&Punctuated<Expr, Token![,]>>,
+    ) -> TokenStream {
+        let (entries, others) = renamable(arguments.map(Punctuated::len));
+        let Some((first, last)) = ends(path) else { return TokenStream::new() };
+        let (support, own, verdict) = (support(), Ident::new("own", Span::mixed_site()), Ident::new("verdict", first));
+        let list = entries.iter().rev().filter(|entry| !self.allows(entry)).fold(generated!(()), |rest, entry| {
+            let (marker, std) = (trait_ident(entry, Span::mixed_site()), std_path(&entry.path));
+            let types = settled(entry);
+            let types = (!types.is_empty()).then(|| generated!(::<#(#types),*>));
+            generated!((#support::functions::#marker, #std #types, #rest))
+        });
+        let question = quote_spanned!(last=> .ok());
+        let others = self.function(Asks::Harmless, &others, function, path, arguments);
+        generated! {
+            #[allow(deprecated)]
+            let list = #list;
+            let #own = #path;
+            let #verdict = #own.__fiber_among(&list).verdict().settle(&#own, &#function);
+            #verdict #question;
+            #others
+        }
+    }
+
     /// `path` is that of `entry`, spelled out.
     pub(super) fn certain(&self, asks: Asks, entry: &Entry, path: &Path) -> TokenStream {
         let Some((first, last)) = ends(path) else { return TokenStream::new() };
@@ -224,17 +256,13 @@ impl Prober {
 
     /// Whether `function` is the one of `entry`.
     fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
-        let segments = |path: &str| -> Vec<_> {
-            path.split("::").map(|segment| Ident::new(segment, Span::mixed_site())).collect()
-        };
-        let path = segments(&entry.path);
-        let std = generated!(#(::#path)*);
+        let std = std_path(&entry.path);
         let row = match entry.form {
             Form::Function(row) => row,
             Form::Method { of, .. } if of.generics.contains('T') => {
-                let (ty, name) = (segments(of.path), Ident::new(entry.name, Span::mixed_site()));
+                let (ty, name) = (std_path(of.path), Ident::new(entry.name, Span::mixed_site()));
                 return generated!({
-                    let (std, settled) = (#std, #(::#ty)*::<()>::#name);
+                    let (std, settled) = (#std, #ty::<()>::#name);
                     #function.__fiber_beside(&std).verdict().settle(&std, &settled)
                 });
             }
@@ -245,7 +273,7 @@ impl Prober {
                 });
             }
         };
-        let types: Vec<TokenStream> = shape(entry).settled.iter().map(|ty| generated_everywhere(ty)).collect();
+        let types = settled(entry);
         let lints = row.deprecated.then(|| generated!(#[allow(deprecated)]));
         if types.is_empty() {
             return generated!({ #lints let std = #std; #function.__fiber_beside(&std).verdict() });
@@ -257,6 +285,17 @@ impl Prober {
             #function.__fiber_beside(&std).verdict().settle(&std, &settled)
         })
     }
+}
+
+/// `::std::fs::read`.
+fn std_path(path: &str) -> TokenStream {
+    let segments = path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
+    generated!(#(::#segments)*)
+}
+
+/// Types that fit the type parameters of a function.
+fn settled(entry: &Entry) -> Vec<TokenStream> {
+    shape(entry).settled.iter().map(|ty| generated_everywhere(ty)).collect()
 }
 
 /// The type of the method `name`.

@@ -80,19 +80,55 @@ pub(super) fn is_harmless(expr: &Expr) -> bool {
     )
 }
 
-/// Whether it goes over what a collection, a slice or a text holds, by the name: most loops do, and a look at them would cost
-/// the compiler time for nothing.
-pub(super) fn iterates_memory(expr: &Expr) -> bool {
-    let Expr::MethodCall(call) = expr else { return false };
-    let name = call.method.to_string();
-    match name.as_str() {
-        "char_indices" | "chars" | "chunks" | "chunks_exact" | "chunks_mut" | "drain" | "into_keys" | "into_values"
-        | "iter" | "iter_mut" | "keys" | "split_whitespace" | "values" | "values_mut" | "windows" => true,
-        "cloned" | "copied" | "enumerate" | "filter" | "map" | "rev" | "skip" | "step_by" | "take" | "zip" => {
-            iterates_memory(&call.receiver)
-        }
-        _ => false,
+/// What the items come from: `list` of `list?.enumerate().rev()`.
+pub(super) fn iterated(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Try(expr) => iterated(&expr.expr),
+        Expr::Paren(expr) => iterated(&expr.expr),
+        Expr::MethodCall(call) if is_adaptor(&call.method.to_string()) => iterated(&call.receiver),
+        _ => expr,
     }
+}
+
+fn is_adaptor(name: &str) -> bool {
+    matches!(
+        name,
+        "cloned"
+            | "copied"
+            | "enumerate"
+            | "expect"
+            | "filter"
+            | "map"
+            | "rev"
+            | "skip"
+            | "step_by"
+            | "take"
+            | "unwrap"
+            | "zip"
+    )
+}
+
+/// Whether a method of this name gives what a collection, a slice or a text holds: most loops go over that, and a look at
+/// them would cost the compiler time for nothing.
+pub(super) fn iterates_memory(name: &str) -> bool {
+    matches!(
+        name,
+        "char_indices"
+            | "chars"
+            | "chunks"
+            | "chunks_exact"
+            | "chunks_mut"
+            | "drain"
+            | "into_keys"
+            | "into_values"
+            | "iter"
+            | "iter_mut"
+            | "keys"
+            | "split_whitespace"
+            | "values"
+            | "values_mut"
+            | "windows"
+    )
 }
 
 /// Whether the expression may stand twice, once in code that never runs: nothing in it declares something, or is much.

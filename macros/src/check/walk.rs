@@ -17,7 +17,7 @@ use super::exempt::Exempt;
 use super::loops::{self, Checkpoints};
 use super::names::Names;
 use super::probe::{Asks, Called, Prober, generated, passing};
-use super::receiver::{can_be_mentioned_as_argument, is_harmless, iterates_memory, taken};
+use super::receiver::{can_be_mentioned_as_argument, is_harmless, iterated, iterates_memory, taken};
 use crate::parse::Mistakes;
 use crate::table::named;
 
@@ -74,11 +74,11 @@ impl Walk<'_> {
     }
 
     /// The same at a call of something that an import might have renamed.
-    pub(super) fn asks_perhaps(&mut self) -> Option<Asks> {
+    pub(super) fn asks_perhaps(&mut self) -> bool {
         self.seen.perhaps += 1;
-        let asks = self.exempt.is_none().then_some(Asks::Harmless);
-        self.seen.rewritten += usize::from(asks.is_some());
-        self.supported |= asks.is_some();
+        let asks = self.exempt.is_none();
+        self.seen.rewritten += usize::from(asks);
+        self.supported |= asks;
         asks
     }
 
@@ -113,10 +113,7 @@ impl Walk<'_> {
     fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
         let original = expr.expr.clone();
         self.receiver(&mut expr.expr);
-        if !is_harmless(&original)
-            && !matches!(*original, Expr::Macro(_))
-            && !self.is_asked_itself(&original)
-            && !iterates_memory(&original)
+        if !self.is_known(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
@@ -144,21 +141,18 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the value comes from a call with a name of the table: `rx.iter()`, `fs::read_dir(path)?`. One mistake is one
-    /// error.
-    fn is_asked_itself(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Try(expr) => self.is_asked_itself(&expr.expr),
-            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
-                self.is_asked_itself(&call.receiver)
-            }
+    /// Whether what a loop goes over needs no look of its own: it is in memory, or comes from a call with a name of the table,
+    /// such as `rx.iter()` or `fs::read_dir(path)?`, and one mistake is one error.
+    fn is_known(&self, expr: &Expr) -> bool {
+        match iterated(expr) {
             Expr::MethodCall(call) => {
                 let name = call.method.to_string();
-                self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
+                iterates_memory(&name) || self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
             }
             Expr::Call(call) => matches!(&*call.func, Expr::Path(callee)
                 if callee.path.segments.last().is_some_and(|last| named(&last.ident.to_string()).next().is_some())),
-            _ => false,
+            Expr::Macro(_) => true,
+            other => is_harmless(other),
         }
     }
 
@@ -184,9 +178,18 @@ impl Walk<'_> {
 
     /// `visit`, under what stands at `marks`.
     pub(super) fn marked(&mut self, marks: &Marks, mut visit: impl FnMut(&mut Self)) {
-        match &marks.exempt {
-            Some(at) if self.exempt.is_none() => self.exempted(at, visit),
-            _ => visit(self),
+        self.compiled_perhaps(marks.conditional, |walk| match &marks.exempt {
+            Some(at) if walk.exempt.is_none() => walk.exempted(at, &mut visit),
+            _ => visit(walk),
+        });
+    }
+
+    /// What is asked in code that may not be compiled has to be asked behind it again.
+    fn compiled_perhaps(&mut self, conditional: bool, visit: impl FnOnce(&mut Self)) {
+        let before = conditional.then(|| (self.asked.clone(), self.answered.clone()));
+        visit(self);
+        if let Some((asked, answered)) = before {
+            (self.asked, self.answered) = (asked, answered);
         }
     }
 
@@ -363,11 +366,13 @@ impl VisitMut for Walk<'_> {
     }
 
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
-        self.names.open();
-        self.names.bind(&arm.pat);
-        self.visit_pat_mut(&mut arm.pat);
-        self.visit_expr_mut(&mut arm.body);
-        self.names.close();
+        self.compiled_perhaps(attributes::is_conditional(&arm.attrs), |walk| {
+            walk.names.open();
+            walk.names.bind(&arm.pat);
+            walk.visit_pat_mut(&mut arm.pat);
+            walk.visit_expr_mut(&mut arm.body);
+            walk.names.close();
+        });
     }
 
     /// In a pattern, only the condition behind it is run.

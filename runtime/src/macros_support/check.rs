@@ -205,6 +205,11 @@ pub trait Beside: Sized {
     fn __fiber_beside<'a, B>(&'a self, _std: &'a B) -> Pair<'a, Self, B> {
         Pair(PhantomData)
     }
+
+    /// See [`Among`].
+    fn __fiber_among<'a, L>(&'a self, _list: &'a L) -> Among<'a, Self, L> {
+        Among(PhantomData)
+    }
 }
 
 impl<T> Beside for T {}
@@ -235,7 +240,49 @@ impl Different {
     }
 }
 
+/// The function that the user calls, and many of std: `(marker, function, the others)`. It is for functions that an import
+/// may have given another name. One call of `verdict` looks down the list, because a question for each function would cost
+/// the compiler ten times as much.
+#[derive(Debug)]
+pub struct Among<'a, F, L>(PhantomData<(&'a F, &'a L)>);
+
+impl<'a, E, F, L> Among<'a, F, (E, F, L)> {
+    /// It is this one.
+    pub fn verdict(&self) -> Found<'a, E> {
+        never()
+    }
+}
+
+impl<'a, E, F, G, L> Deref for Among<'a, F, (E, G, L)> {
+    type Target = Among<'a, F, L>;
+
+    fn deref(&self) -> &Self::Target {
+        never()
+    }
+}
+
+impl<F> Among<'_, F, ()> {
+    /// It is none of them.
+    pub fn verdict(&self) -> Fine {
+        Fine
+    }
+}
+
+/// The user's function is the one of std with the marker `E`.
+#[derive(Debug)]
+pub struct Found<'a, E>(PhantomData<(&'a (), E)>);
+
+impl<E> Found<'_, E> {
+    /// The list settled the arguments.
+    pub fn settle<T, S>(self, _list: &T, _call: &S) -> Self {
+        self
+    }
+}
+
 impl Fine {
+    /// The answer of an [`Among`]. On [`Found`] it has the bound that the entry has no impl for.
+    pub fn ok(self) {}
+
     /// Std's function had its arguments open; nothing has settled them, so they become those of `settled`.
     pub fn settle<T>(self, _std: &T, _settled: &T) -> Self {
         self

@@ -19,6 +19,10 @@ const RARE: &[(&str, &str)] = &[
     ("in main", "#[fiber::main]\nfn main() {\n    let mut x = crate::make::<@type>();\n    let _ = @call;\n}"),
     ("in a test", "#[fiber::test]\nfn case() {\n    let mut x = crate::make::<@type>();\n    let _ = @call;\n}"),
     (
+        "behind one that is not compiled",
+        "#[fiber::check]\nfn case(mut x: @type) {\n    #[cfg(any())]\n    let _ = @plain;\n    let _ = @call;\n}",
+    ),
+    (
         "in a checked impl",
         "struct Own;\n#[fiber::check]\nimpl Own {\n    fn case(&self, mut x: @type) {\n        let _ = @call;\n    }\n}",
     ),
@@ -199,7 +203,8 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (number, (entry, ty, call)) in functions.chain(methods).enumerate() {
         for (form, code) in COMMON.iter().chain(RARE.iter().skip(number % 5).step_by(5)) {
-            let code = code.replace("@call", &call).replace("@type", &ty);
+            let code =
+                code.replace("@plain", &call.replace(['«', '»'], "")).replace("@call", &call).replace("@type", &ty);
             cases.push(Case { form: (*form).to_owned(), entry: entry.to_owned(), code });
         }
     }
