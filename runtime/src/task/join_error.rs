@@ -4,6 +4,7 @@ use crate::fiber::unwind::{NotStarted, Raised};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Why a fiber that was joined has no result: it panicked, was cancelled, or could not be started.
 ///
@@ -16,12 +17,17 @@ use std::fmt;
 /// let error = fiber::spawn(|| panic!("no such user")).join().unwrap_err();
 /// assert!(error.is_panic());
 /// assert_eq!(error.to_string(), "the fiber panicked: no such user");
+///
+/// // It goes where errors go.
+/// let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+/// # drop(error);
 /// # });
 /// ```
 pub struct JoinError(Cause);
 
 enum Cause {
-    Panicked(Box<dyn Any + Send>),
+    /// Behind a lock, because a payload need not be `Sync`, and errors are expected to be: `Box<dyn Error + Send + Sync>`.
+    Panicked(Mutex<Box<dyn Any + Send>>),
     Cancelled,
     NotStarted(String),
 }
@@ -33,7 +39,7 @@ impl JoinError {
         }
         match payload.downcast::<NotStarted>() {
             Ok(not_started) => JoinError(Cause::NotStarted(not_started.0)),
-            Err(payload) => JoinError(Cause::Panicked(payload)),
+            Err(payload) => JoinError(Cause::Panicked(Mutex::new(payload))),
         }
     }
 
@@ -77,7 +83,7 @@ impl JoinError {
     /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
         match self.0 {
-            Cause::Panicked(payload) => Ok(payload),
+            Cause::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             _ => Err(self),
         }
     }
@@ -86,7 +92,7 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", crate::fiber::message(&**payload)),
+            Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", message(payload)),
             Cause::Cancelled => f.write_str("the fiber was cancelled"),
             Cause::NotStarted(why) => write!(f, "the fiber could not start: {why}"),
         }
@@ -96,21 +102,26 @@ impl fmt::Display for JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&crate::fiber::message(&**payload)).finish(),
+            Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&message(payload)).finish(),
             Cause::Cancelled => f.write_str("Cancelled"),
             Cause::NotStarted(why) => f.debug_tuple("NotStarted").field(why).finish(),
         }
     }
 }
 
+/// What the panic said.
+fn message(payload: &Mutex<Box<dyn Any + Send>>) -> String {
+    let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+    crate::fiber::message(&**payload).to_owned()
+}
+
 impl Error for JoinError {}
 
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> std::io::Error {
-        // A payload is not `Sync`, which the source of an I/O error has to be; its text is what is left of it.
         match &error.0 {
             Cause::Cancelled => std::io::Error::other(crate::Cancelled),
-            _ => std::io::Error::other(error.to_string()),
+            _ => std::io::Error::other(error),
         }
     }
 }
