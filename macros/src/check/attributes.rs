@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Attribute, Expr, LitStr, Meta, Token};
+use syn::{Attribute, Expr, LitStr, Meta, Stmt, Token};
 
 use crate::parse::Mistakes;
 
@@ -14,8 +14,6 @@ pub(super) struct Marks {
     pub(super) exempt: Option<TokenStream>,
     /// `#[fiber::checkpoint]` and `#[fiber::no_checkpoint]`.
     pub(super) checkpoint: Option<bool>,
-    /// Whether it may not be compiled: `#[cfg(..)]`, which the compiler looks at later.
-    pub(super) conditional: bool,
 }
 
 /// Whether this is one of ours.
@@ -26,7 +24,7 @@ pub(super) fn is_ours(attr: &Attribute) -> bool {
 
 /// Takes ours out of `attrs`.
 pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks {
-    let mut marks = Marks { conditional: is_conditional(attrs), ..Marks::default() };
+    let mut marks = Marks::default();
     attrs.retain(|attr| {
         let Some(name) = attr.path().segments.last() else { return true };
         // `checkpoint` alone is a common word.
@@ -48,13 +46,9 @@ pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks
     marks
 }
 
-pub(super) fn is_conditional(attrs: &[Attribute]) -> bool {
-    attrs.iter().any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
-}
-
 /// The same as [`take`] for an expression.
 pub(super) fn take_of(expr: &mut Expr, mistakes: &mut Mistakes) -> Marks {
-    attrs_of(expr).map(|attrs| take(attrs, mistakes)).unwrap_or_default()
+    of_mut(expr).map(|attrs| take(attrs, mistakes)).unwrap_or_default()
 }
 
 /// Whether an attribute of fiber checks this function by itself.
@@ -95,19 +89,46 @@ pub(crate) fn reason(tokens: TokenStream) -> syn::Result<()> {
     syn::parse::Parser::parse2(parser, tokens)
 }
 
-/// The attributes of an expression, if it is of a kind that has some.
-fn attrs_of(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
-    macro_rules! of {
-        ($($kind:ident)*) => {
-            match expr {
-                $(Expr::$kind(expr) => Some(&mut expr.attrs),)*
-                _ => None,
-            }
-        };
+/// Those of a statement that is no item.
+pub(super) fn of_statement(statement: &Stmt) -> &[Attribute] {
+    match statement {
+        Stmt::Local(local) => &local.attrs,
+        Stmt::Macro(mac) => &mac.attrs,
+        Stmt::Expr(expr, _) => of(expr).map(Vec::as_slice).unwrap_or_default(),
+        Stmt::Item(_) => &[],
     }
-    of!(
-        Array Assign Async Await Binary Block Break Call Cast Closure Const Continue Field ForLoop Group If Index Infer
-        Let Lit Loop Macro Match MethodCall Paren Path Range RawAddr Reference Repeat Return Struct Try TryBlock Tuple
-        Unary Unsafe While Yield
-    )
+}
+
+/// Whether what has them is compiled under some condition only.
+pub(super) fn is_conditional(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+}
+
+/// The attributes of an expression, if it is of a kind that has some.
+macro_rules! attributes {
+    (@ $expr:ident $reference:tt $($kind:ident)*) => {
+        match $expr {
+            $(Expr::$kind(expr) => Some(attributes!(@@ expr $reference)),)*
+            _ => None,
+        }
+    };
+    (@@ $expr:ident ($($reference:tt)+)) => {
+        $($reference)+ $expr.attrs
+    };
+    ($expr:ident, $($reference:tt)+) => {
+        attributes! {
+            @ $expr ($($reference)+)
+            Array Assign Async Await Binary Block Break Call Cast Closure Const Continue Field ForLoop Group If Index Infer
+            Let Lit Loop Macro Match MethodCall Paren Path Range RawAddr Reference Repeat Return Struct Try TryBlock Tuple
+            Unary Unsafe While Yield
+        }
+    };
+}
+
+fn of(expr: &Expr) -> Option<&Vec<Attribute>> {
+    attributes!(expr, &)
+}
+
+fn of_mut(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    attributes!(expr, &mut)
 }

@@ -35,6 +35,7 @@ mod paths;
 mod probe;
 mod receiver;
 mod shape;
+mod spans;
 mod support;
 mod walk;
 

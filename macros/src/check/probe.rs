@@ -7,9 +7,10 @@
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Path, Token};
+use syn::{Expr, ExprReference, Path, Token};
 
 use super::paths::renamable;
+use super::receiver::{can_be_mentioned_as_argument, has_one_type};
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -93,6 +94,22 @@ impl Prober {
         }
     }
 
+    /// The reference `original`, beside one to `walked` that is never made: their types are one.
+    pub(super) fn either(walked: &Expr, original: &ExprReference) -> Expr {
+        let support = support();
+        Expr::Verbatim(generated! {
+            (if false {
+                #[allow(unreachable_code)]
+                {
+                    #support::never();
+                    &#walked
+                }
+            } else {
+                #original
+            })
+        })
+    }
+
     /// Whether a method of some type blocks and is called so.
     pub(super) fn knows_method(&self, method: Called<'_>) -> bool {
         method.entries().next().is_some()
@@ -158,14 +175,14 @@ impl Prober {
     }
 
     /// Asks whether `function`, which the user wrote as `path`, is one of `entries`. `arguments` are those of the call, if
-    /// it is one.
-    pub(super) fn function<'a>(
+    /// it is one: places that may be mentioned.
+    pub(super) fn function(
         &self,
         asks: Asks,
         entries: &[&'static Entry],
         function: &Ident,
         path: &Path,
-        arguments: Option<impl IntoIterator<Item = &'a Expr> + Clone>,
+        arguments: Option<&[Option<TokenStream>]>,
     ) -> TokenStream {
         let Some((first, last)) = ends(path) else { return TokenStream::new() };
         let support = support();
@@ -175,11 +192,10 @@ impl Prober {
         for entry in entries.iter().filter(|entry| asks == Asks::Blocking || !self.allows(entry)) {
             let calls = if let Form::Function(row) = entry.form { row.calls } else { &[] };
             let identity = self.identity(entry, function);
-            let arguments = arguments.clone().map(|arguments| {
+            let arguments = arguments.map(|arguments| {
                 let verdicts = calls.iter().zip(arguments).filter_map(|(method, argument)| {
-                    let marker = marker(method);
-                    super::receiver::can_be_mentioned_as_argument(argument)
-                        .then(|| generated!((#argument).__fiber_receiver(#marker).verdict().0))
+                    let (marker, argument) = (marker(method), argument.as_ref()?);
+                    Some(generated!((#argument).__fiber_receiver(#marker).verdict().0))
                 });
                 generated!(#(.or(#verdicts))*)
             });
@@ -204,6 +220,34 @@ impl Prober {
         questions
     }
 
+    /// `function(arguments)`, and behind it the questions that `ask` writes: it gets places of the arguments' types, which
+    /// may be known only from the call. An argument that cannot stand twice is another one of its type.
+    pub(super) fn called<'a>(
+        function: &Ident,
+        arguments: impl IntoIterator<Item = &'a Expr>,
+        ask: impl FnOnce(&[Option<TokenStream>]) -> TokenStream,
+    ) -> TokenStream {
+        let support = support();
+        let (mut names, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, argument) in arguments.into_iter().enumerate() {
+            let name = Ident::new(&format!("argument{number}"), Span::mixed_site());
+            if has_one_type(argument) {
+                places.push(Some(generated!(*#name.place())));
+                values.push(generated!(#name.is(#argument)));
+            } else {
+                places.push(can_be_mentioned_as_argument(argument).then(|| argument.to_token_stream()));
+                values.push(generated!(#name.other()));
+            }
+            names.push(name);
+        }
+        let questions = ask(&places);
+        generated! {
+            #(let #names = #support::argument();)*
+            let _ = #function(#(#values),*);
+            #questions
+        }
+    }
+
     /// Asks whether `function`, which the user wrote as `path`, is one of the table under another name; `arguments` as in
     /// [`function`](Self::function). The path stands there a second time: it becomes either the function of the list, or the
     /// user's.
@@ -223,7 +267,12 @@ impl Prober {
             generated!((#support::functions::#marker, #std #types, #rest))
         });
         let question = quote_spanned!(last=> .ok());
-        let others = self.function(Asks::Harmless, &others, function, path, arguments);
+        let others = match arguments {
+            Some(arguments) if !others.is_empty() => Self::called(function, arguments, |places| {
+                self.function(Asks::Harmless, &others, function, path, Some(places))
+            }),
+            _ => TokenStream::new(),
+        };
         generated! {
             #[allow(deprecated)]
             let list = #list;

@@ -11,27 +11,9 @@ use std::collections::HashMap;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-/// The same code with the attribute and without it.
-macro_rules! twice {
-    ($($item:tt)*) => {
-        mod bare {
-            use super::*;
-            $($item)*
-        }
-        #[fiber::check]
-        mod checked {
-            use super::*;
-            $($item)*
-        }
-    };
-}
-
-/// It does the same in both forms.
-macro_rules! same {
-    ($name:ident($($argument:expr),*)) => {
-        assert_eq!(checked::$name($($argument),*), bare::$name($($argument),*))
-    };
-}
+#[macro_use]
+#[path = "../twice.rs"]
+mod twice;
 
 #[derive(Clone, Default)]
 struct Own(u32);
