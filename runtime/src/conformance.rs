@@ -53,6 +53,8 @@ macro_rules! conformance {
     (net: $($rest:tt)*) => { conformance!{@ std::net, crate::net; $($rest)*} };
     (local: $($rest:tt)*) => { conformance!{@ std::os::unix::net, crate::os::unix::net; $($rest)*} };
     (fs: $($rest:tt)*) => { conformance!{@ std::fs, crate::fs; $($rest)*} };
+    (io: $($rest:tt)*) => { conformance!{@ std::io, crate::io; $($rest)*} };
+    (process: $($rest:tt)*) => { conformance!{@ std::process, crate::process; $($rest)*} };
 }
 pub(crate) use conformance;
 

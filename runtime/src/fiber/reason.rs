@@ -98,6 +98,14 @@ reasons! {
     Blocking => "waiting for a blocking call",
     /// In the look-up of a host name.
     Lookup => "looking up a host name",
+    /// Reading from a pipe.
+    PipeRead => "reading from a pipe",
+    /// Writing to a pipe.
+    PipeWrite => "writing to a pipe",
+    /// In [`process::Command::spawn`](crate::process::Command::spawn).
+    Spawn => "starting a process",
+    /// In [`process::Child::wait`](crate::process::Child::wait).
+    Exit => "waiting for a process to end",
 }
 
 impl Reason {

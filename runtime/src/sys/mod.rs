@@ -8,6 +8,7 @@ pub(crate) mod descriptor;
 pub(crate) mod memory;
 pub(crate) mod numa;
 pub(crate) mod prefetch;
+pub(crate) mod process;
 pub(crate) mod stderr;
 pub(crate) mod sync;
 pub(crate) mod threads;

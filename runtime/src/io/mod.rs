@@ -1,0 +1,35 @@
+//! Pipes, and std's readers, writers and traits, under std's names.
+//!
+//! Where [`std::io`] blocks its thread, a call of this module made on a fiber suspends that fiber, and the worker runs others
+//! meanwhile. Made on an ordinary thread, it blocks the thread, as std's. Porting a program is replacing `std::io` by `fiber::io`: the
+//! traits, the buffers and the adaptors here are std's own, because they only call the reader or writer that they are given.
+//!
+//! ```
+//! use fiber::io::{self, BufRead, BufReader, Write};
+//!
+//! # fiber::runtime::Runtime::new().unwrap().run(|| -> io::Result<()> {
+//! let (reader, mut writer) = io::pipe()?;
+//! let lines = fiber::spawn(move || BufReader::new(reader).lines().collect::<io::Result<Vec<_>>>());
+//! writer.write_all(b"one\ntwo\n")?;
+//! drop(writer);
+//! assert_eq!(lines.join().unwrap()?, ["one", "two"]);
+//! # Ok(())
+//! # }).unwrap();
+//! ```
+
+// The room turns descriptors that are no sockets and no files of the user's into streams. It owns pipes. It calls
+// `fs`, whose `File` does the transfers.
+#![deny(unsafe_code)]
+
+pub(crate) mod end;
+mod pipe;
+
+#[cfg(test)]
+mod tests;
+
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use std::io::{
+    BufRead, BufReader, BufWriter, Bytes, Chain, Cursor, Empty, Error, ErrorKind, IntoInnerError, IoSlice, IoSliceMut,
+    LineWriter, Lines, Read, Repeat, Result, Seek, SeekFrom, Sink, Split, Take, Write, WriterPanicked, empty, prelude,
+    read_to_string, repeat, sink,
+};
