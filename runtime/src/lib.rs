@@ -33,7 +33,7 @@
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
-//! - [`net`], [`fs`], [`io`], [`process`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -69,6 +69,7 @@ pub mod os;
 pub mod process;
 pub mod runtime;
 mod sched;
+pub mod signal;
 pub mod sync;
 mod sys;
 mod task;

@@ -106,6 +106,8 @@ reasons! {
     Spawn => "starting a process",
     /// In [`process::Child::wait`](crate::process::Child::wait).
     Exit => "waiting for a process to end",
+    /// In [`signal::ctrl_c`](crate::signal::ctrl_c) or a method of [`signal::Signals`](crate::signal::Signals).
+    Signal => "waiting for a signal",
 }
 
 impl Reason {

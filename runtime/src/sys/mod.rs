@@ -5,10 +5,12 @@
 
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
+pub(crate) mod event;
 pub(crate) mod memory;
 pub(crate) mod numa;
 pub(crate) mod prefetch;
 pub(crate) mod process;
+pub(crate) mod signal;
 pub(crate) mod stderr;
 pub(crate) mod sync;
 pub(crate) mod threads;

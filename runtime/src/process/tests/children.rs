@@ -1,6 +1,6 @@
 //! Starting processes, talking to them, and how they end.
 
-use crate::conformance::{Failure, conformance, on_fiber, outcome, pattern};
+use crate::conformance::{Failure, conformance, on_fiber, outcome, pattern, until_broken};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
@@ -95,7 +95,7 @@ conformance! { process:
         let mut child = process::Command::new("true").stdin(process::Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         child.wait().unwrap();
-        outcome(stdin.write(&[0; 100]))
+        until_broken(&mut stdin)
     }
 
     fn much_on_both_outputs(process) -> (usize, usize, bool) {
