@@ -102,6 +102,12 @@ reasons! {
     PipeRead => "reading from a pipe",
     /// Writing to a pipe.
     PipeWrite => "writing to a pipe",
+    /// Reading from [`io::stdin`](crate::io::stdin).
+    Stdin => "reading from standard input",
+    /// Writing to [`io::stdout`](crate::io::stdout).
+    Stdout => "writing to standard output",
+    /// Writing to [`io::stderr`](crate::io::stderr).
+    Stderr => "writing to standard error",
     /// In [`process::Command::spawn`](crate::process::Command::spawn).
     Spawn => "starting a process",
     /// In [`process::Child::wait`](crate::process::Child::wait).

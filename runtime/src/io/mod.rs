@@ -1,4 +1,4 @@
-//! Pipes, and std's readers, writers and traits, under std's names.
+//! Pipes, the standard streams, and std's readers, writers and traits, under std's names.
 //!
 //! Where [`std::io`] blocks its thread, a call of this module made on a fiber suspends that fiber, and the worker runs others
 //! meanwhile. Made on an ordinary thread, it blocks the thread, as std's. Porting a program is replacing `std::io` by `fiber::io`: the
@@ -17,12 +17,14 @@
 //! # }).unwrap();
 //! ```
 
-// The room turns descriptors that are no sockets and no files of the user's into streams. It owns pipes. It calls
-// `fs`, whose `File` does the transfers.
+// The room turns descriptors that are no sockets and no files of the user's into streams. It owns pipes and the
+// buffers of the standard streams. It calls `fs`, whose `File` does the transfers of pipes, `sync`, `task`, `sched::io`, and names
+// `driver::Operation`. `unsafe` is confined to `stdio::raw` (memory lent to the kernel) and std's unsafe trait for descriptors.
 #![deny(unsafe_code)]
 
 pub(crate) mod end;
 mod pipe;
+mod stdio;
 
 #[cfg(test)]
 mod tests;
@@ -32,4 +34,7 @@ pub use std::io::{
     BufRead, BufReader, BufWriter, Bytes, Chain, Cursor, Empty, Error, ErrorKind, IntoInnerError, IoSlice, IoSliceMut,
     LineWriter, Lines, Read, Repeat, Result, Seek, SeekFrom, Sink, Split, Take, Write, WriterPanicked, empty, prelude,
     read_to_string, repeat, sink,
+};
+pub use stdio::{
+    _eprint, _print, IsTerminal, Stderr, StderrLock, Stdin, StdinLock, Stdout, StdoutLock, stderr, stdin, stdout,
 };
