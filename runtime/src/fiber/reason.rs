@@ -102,6 +102,8 @@ reasons! {
     PipeRead => "reading from a pipe",
     /// Writing to a pipe.
     PipeWrite => "writing to a pipe",
+    /// In [`io::copy`](crate::io::copy), where the kernel copies.
+    Copy => "copying",
     /// Reading from [`io::stdin`](crate::io::stdin).
     Stdin => "reading from standard input",
     /// Writing to [`io::stdout`](crate::io::stdout).

@@ -125,7 +125,7 @@ impl File {
     }
 
     /// Waits for the right to use the position.
-    pub(super) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
+    pub(crate) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
         self.shared.turn.as_ref().map(Turn::take).transpose()
     }
 

@@ -22,6 +22,7 @@
 // `driver::Operation`. `unsafe` is confined to `stdio::raw` (memory lent to the kernel) and std's unsafe trait for descriptors.
 #![deny(unsafe_code)]
 
+mod copy;
 pub(crate) mod end;
 mod pipe;
 mod stdio;
@@ -29,6 +30,7 @@ mod stdio;
 #[cfg(test)]
 mod tests;
 
+pub use copy::copy;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use std::io::{
     BufRead, BufReader, BufWriter, Bytes, Chain, Cursor, Empty, Error, ErrorKind, IntoInnerError, IoSlice, IoSliceMut,

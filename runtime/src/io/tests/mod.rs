@@ -2,4 +2,5 @@
 #![allow(unsafe_code, reason = "descriptors as numbers")]
 #![allow(clippy::type_complexity, reason = "the bodies return whatever there is to compare")]
 
+mod copies;
 mod pipes;
