@@ -43,14 +43,14 @@ impl Child {
             stdin: inner.stdin.take().map(|stdin| ChildStdin::fresh(stdin.into())),
             stdout: inner.stdout.take().map(|stdout| ChildStdout::fresh(stdout.into())),
             stderr: inner.stderr.take().map(|stderr| ChildStderr::fresh(stderr.into())),
-            process: Process { inner, kill_on_drop },
+            process: Process::new(inner, kill_on_drop),
         }
     }
 
     /// The number that the system has given to the process.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.process.inner.id()
+        self.process.id()
     }
 
     /// Ends the process by force (`SIGKILL`). Does not suspend, and does not wait for the end.
@@ -59,7 +59,7 @@ impl Child {
     ///
     /// As [`std::process::Child::kill`], which gives none for a process that has ended.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.process.inner.kill()
+        self.process.kill()
     }
 
     /// Closes the child's standard input, if it is piped and was not taken out, and waits for its end. Suspends the fiber.
@@ -76,13 +76,44 @@ impl Child {
         self.process.wait()
     }
 
+    /// Waits for the end of the child and leaves its status to be waited for. Suspends the fiber. Not in std.
+    ///
+    /// It needs no exclusive access, so that others can send signals meanwhile: as long as nobody has called [`wait`](Self::wait), the
+    /// process keeps its number, also when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports, if somebody else in the process has waited for the child; that of a cancellation or of a time limit
+    /// around the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::os::unix::process::ChildExt;
+    /// use fiber::process::Command;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// fiber::scope(|scope| {
+    ///     let ended = scope.spawn(|| child.ended());
+    ///     child.send_signal(fiber::signal::Signal::SIGTERM.as_raw())?;
+    ///     ended.join().unwrap()
+    /// })?;
+    /// assert!(!child.wait()?.success());
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn ended(&self) -> io::Result<()> {
+        self.process.ended()
+    }
+
     /// The status of the child if it has ended. Does not suspend, and leaves its standard input open.
     ///
     /// # Errors
     ///
     /// As [`std::process::Child::try_wait`].
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.process.inner.try_wait()
+        self.process.try_wait()
     }
 
     /// Closes the child's standard input, reads its standard output and error, as far as they are piped, both at once and to their end, and
@@ -151,7 +182,7 @@ impl From<process::Child> for Child {
             stdin: theirs.stdin.take().map(ChildStdin::from),
             stdout: theirs.stdout.take().map(ChildStdout::from),
             stderr: theirs.stderr.take().map(ChildStderr::from),
-            process: Process { inner: theirs, kill_on_drop: false },
+            process: Process::new(theirs, false),
         }
     }
 }

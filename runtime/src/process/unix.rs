@@ -88,7 +88,8 @@ impl CommandExt for Command {
 
 /// What a [`Child`] has on Unix: std's trait of this name, which is not stable yet.
 pub trait ChildExt: Sealed {
-    /// Sends the child a signal. None is sent, and there is no error, if its end was seen. Does not suspend.
+    /// Sends the child a signal. None is sent, and there is no error, if its end was seen by [`Child::wait`] or [`Child::try_wait`]. Does
+    /// not suspend.
     ///
     /// # Errors
     ///
@@ -99,25 +100,33 @@ pub trait ChildExt: Sealed {
     /// ```
     /// use fiber::os::unix::process::{ChildExt, ExitStatusExt};
     /// use fiber::process::Command;
+    /// use fiber::signal::Signal;
     ///
     /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
-    /// # const SIGTERM: i32 = 15;
     /// let mut child = Command::new("sleep").arg("1000").spawn()?;
-    /// child.send_signal(SIGTERM)?;
-    /// assert_eq!(child.wait()?.signal(), Some(SIGTERM));
-    /// child.send_signal(SIGTERM)
+    /// child.send_signal(Signal::SIGTERM.as_raw())?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::SIGTERM.as_raw()));
+    /// child.send_signal(Signal::SIGTERM.as_raw())
     /// # }).unwrap();
     /// ```
-    fn send_signal(&mut self, signal: i32) -> io::Result<()>;
+    fn send_signal(&self, signal: i32) -> io::Result<()>;
+
+    /// As [`send_signal`](Self::send_signal), to every process of the group that the child leads: with
+    /// [`process_group(0)`](CommandExt::process_group) that is the child and all that it started.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Self::send_signal); and if the child leads no group.
+    fn send_process_group_signal(&self, signal: i32) -> io::Result<()>;
 }
 
 impl ChildExt for Child {
-    fn send_signal(&mut self, signal: i32) -> io::Result<()> {
-        // A process whose end was seen may have left its number to another.
-        match self.try_wait()? {
-            Some(_) => Ok(()),
-            None => sys::process::kill(self.id(), signal),
-        }
+    fn send_signal(&self, signal: i32) -> io::Result<()> {
+        self.process.signal(|id| sys::process::kill(id, signal))
+    }
+
+    fn send_process_group_signal(&self, signal: i32) -> io::Result<()> {
+        self.process.signal(|id| sys::process::kill_group(id, signal))
     }
 }
 

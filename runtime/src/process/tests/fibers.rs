@@ -120,6 +120,38 @@ fn a_dropped_child_runs_on_unless_it_is_to_be_killed() {
     });
 }
 
+/// Others may signal a child that is waited for, and may still when it has ended and its status is there.
+#[test]
+fn signals_beside_a_wait() {
+    let body = || {
+        let mut child = Command::new("sh").args(["-c", "sleep 1000 & wait"]).process_group(0).spawn().unwrap();
+        crate::scope(|scope| {
+            let ended = [scope.spawn(|| child.ended()), scope.spawn(|| child.ended())];
+            child.send_process_group_signal(libc::SIGKILL).unwrap();
+            ended.into_iter().for_each(|ended| ended.join().unwrap().unwrap());
+        });
+        child.ended().unwrap();
+        child.send_signal(libc::SIGTERM).unwrap();
+        assert!(child.send_signal(1000).is_err());
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        child.ended().unwrap();
+        child.send_signal(1000).unwrap();
+    };
+    on_one_worker(body);
+    without_descriptors(|| on_one_worker(body));
+}
+
+#[test]
+fn the_end_is_awaited_on_threads_too() {
+    let mut child = sleeper().spawn().unwrap();
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(|| child.ended());
+        child.send_signal(libc::SIGINT).unwrap();
+        ended.join().unwrap().unwrap();
+    });
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGINT));
+}
+
 /// Whatever ends the fiber takes the process with it: a cancellation, a panic, a time limit.
 #[test]
 fn children_that_are_killed_with_their_fiber() {
@@ -182,11 +214,19 @@ fn many_children_at_once() {
     assert_eq!(ids.len(), 300);
 }
 
-/// Where the system gives no descriptor of a process, its end is asked for.
-#[test]
-fn without_descriptors_of_processes() {
+/// Calls `f` while the system gives no descriptors of processes.
+fn without_descriptors(f: impl FnOnce()) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     sys::process::NO_DESCRIPTORS.store(true, SeqCst);
-    on_one_worker(|| {
+    f();
+    sys::process::NO_DESCRIPTORS.store(false, SeqCst);
+}
+
+/// Then the end of a process is asked for.
+#[test]
+fn ends_without_descriptors() {
+    let body = || {
         let mut child = Command::new("sh").args(["-c", "read line; exit 9"]).stdin(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();
         let waiting = spawn(move || child.wait());
@@ -195,8 +235,8 @@ fn without_descriptors_of_processes() {
         assert_eq!(waiting.join().unwrap().unwrap().code(), Some(9));
         let error = cancelled(Reason::Exit, || sleeper().kill_on_drop(true).status());
         assert!(is_cancelled(&error), "{error:?}");
-    });
-    sys::process::NO_DESCRIPTORS.store(false, SeqCst);
+    };
+    without_descriptors(|| on_one_worker(body));
 }
 
 #[test]
