@@ -21,6 +21,8 @@ chapters! {
     io: "src/io.md",
     files: "src/files.md",
     processes: "src/processes.md",
+    blocking: "src/blocking.md",
+    blocking_table: "src/blocking-table.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",
