@@ -33,7 +33,7 @@
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
-//! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -61,12 +61,15 @@ pub mod fs;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+pub mod io;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
 pub mod os;
+pub mod process;
 pub mod runtime;
 mod sched;
+pub mod signal;
 pub mod sync;
 mod sys;
 mod task;

@@ -98,6 +98,24 @@ reasons! {
     Blocking => "waiting for a blocking call",
     /// In the look-up of a host name.
     Lookup => "looking up a host name",
+    /// Reading from a pipe.
+    PipeRead => "reading from a pipe",
+    /// Writing to a pipe.
+    PipeWrite => "writing to a pipe",
+    /// In [`io::copy`](crate::io::copy), where the kernel copies.
+    Copy => "copying",
+    /// Reading from [`io::stdin`](crate::io::stdin).
+    Stdin => "reading from standard input",
+    /// Writing to [`io::stdout`](crate::io::stdout).
+    Stdout => "writing to standard output",
+    /// Writing to [`io::stderr`](crate::io::stderr).
+    Stderr => "writing to standard error",
+    /// In [`process::Command::spawn`](crate::process::Command::spawn).
+    Spawn => "starting a process",
+    /// In [`process::Child::wait`](crate::process::Child::wait).
+    Exit => "waiting for a process to end",
+    /// In [`signal::ctrl_c`](crate::signal::ctrl_c) or a method of [`signal::Signals`](crate::signal::Signals).
+    Signal => "waiting for a signal",
 }
 
 impl Reason {

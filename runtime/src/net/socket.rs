@@ -6,7 +6,7 @@
 use super::sockaddr::Address;
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{charge, keep_for_later, wait};
+use crate::sched::io::{charge, keep_for_later, poll, wait};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -196,18 +196,6 @@ fn connected_to(address: &Address) -> io::Result<OwnedFd> {
     // SAFETY: the address is borrowed during the call.
     count(unsafe { libc::connect(socket.as_raw_fd(), address.storage().cast(), address.len()) } as isize)?;
     Ok(socket)
-}
-
-/// Waits until one of the events has come, on a fiber.
-fn poll(fd: BorrowedFd<'_>, events: i16, reason: Reason, timeout: Option<Duration>) -> io::Result<()> {
-    loop {
-        // SAFETY: no memory is named.
-        match unsafe { wait(Operation::Poll { fd: fd.as_raw_fd(), events: events as u32 }, reason, timeout) } {
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn send_with(
