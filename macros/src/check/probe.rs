@@ -4,11 +4,12 @@
 //! Tokens that an error may point at have the place of the user's: the name of a method, or a whole path. All others are
 //! marked as generated, so that the user's lints do not see them, and variables cannot meet the user's.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, ExprReference, Path};
+use syn::token::Brace;
+use syn::{Arm, Attribute, Expr, ExprMatch, ExprReference, Pat, Path, Token};
 
-use super::receiver::{can_be_mentioned_as_argument, has_one_type};
+use super::receiver::has_one_type;
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -76,6 +77,33 @@ impl Prober {
         generated! {
             #[allow(unused_imports)]
             use #krate::macros_support::v1::check::{self as #support, probes::*};
+        }
+    }
+
+    /// `match value { value => (dead, value).1 }`. All of it begins and ends with tokens at the same places as `value`, so that
+    /// errors about what is around it underline the user's code.
+    pub(super) fn in_place_of(value: &TokenStream, attrs: &[Attribute], dead: &TokenStream) -> ExprMatch {
+        let mut tokens = value.clone().into_iter();
+        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+        let last = tokens.last().map_or(first, |token| token.span());
+        let passing = passing();
+        let mut tuple = Group::new(Delimiter::Parenthesis, generated!(#dead, #passing));
+        tuple.set_span(first);
+        let field = syn::Index { index: 1, span: last };
+        let arm = Arm {
+            attrs: vec![syn::parse_quote!(#[allow(unreachable_code)])],
+            pat: Pat::Verbatim(passing.to_token_stream()),
+            fat_arrow_token: Token![=>](Span::mixed_site()),
+            body: Box::new(Expr::Verbatim(generated!(#tuple.#field))),
+            comma: None,
+        };
+        ExprMatch {
+            attrs: attrs.to_vec(),
+            match_token: Token![match](first),
+            // In parentheses, because it may be the literal of a struct.
+            expr: Box::new(Expr::Verbatim(generated!((#value)))),
+            brace_token: Brace(last),
+            arms: vec![arm],
         }
     }
 
@@ -233,7 +261,7 @@ impl Prober {
                 places.push(Some(generated!(*#name.place())));
                 values.push(generated!(#name.is(#argument)));
             } else {
-                places.push(can_be_mentioned_as_argument(argument).then(|| argument.to_token_stream()));
+                places.push(None);
                 values.push(generated!(#name.other()));
             }
             names.push(name);
@@ -268,17 +296,19 @@ impl Prober {
 
     /// Whether `function` is the one of `entry`.
     fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
-        let segments = |path: &str| -> Vec<_> {
-            path.split("::").map(|segment| Ident::new(segment, Span::mixed_site())).collect()
+        // Where the user's crate has no `std` of its own, there is still that of the runtime.
+        let support = support();
+        let of_std = |path: &str| {
+            let segments = path.split("::").skip(1).map(|segment| Ident::new(segment, Span::mixed_site()));
+            generated!(#support::of_std #(::#segments)*)
         };
-        let path = segments(&entry.path);
-        let std = generated!(#(::#path)*);
+        let std = of_std(&entry.path);
         let row = match entry.form {
             Form::Function(row) => row,
             Form::Method { of, .. } if of.generics.contains('T') => {
-                let (ty, name) = (segments(of.path), Ident::new(entry.name, Span::mixed_site()));
+                let (ty, name) = (of_std(of.path), Ident::new(entry.name, Span::mixed_site()));
                 return generated!({
-                    let (std, settled) = (#std, #(::#ty)*::<()>::#name);
+                    let (std, settled) = (#std, #ty::<()>::#name);
                     #function.__fiber_beside(&std).verdict().settle(&std, &settled)
                 });
             }

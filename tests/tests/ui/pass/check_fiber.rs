@@ -14,7 +14,7 @@ mod waiting {
     use super::*;
     use fiber::fs::{self, File, OpenOptions};
     use fiber::net::{TcpListener, TcpStream};
-    use fiber::sync::{Barrier, Condvar, LazyLock, Mutex, Once, RwLock, mpsc};
+    use fiber::sync::{mpsc, Barrier, Condvar, LazyLock, Mutex, Once, RwLock};
     use fiber::time::{self, sleep};
 
     static LAZY: LazyLock<u32> = LazyLock::new(|| 5);
@@ -107,7 +107,7 @@ mod waiting {
 #[fiber::check]
 mod harmless {
     use super::*;
-    use std::sync::{Mutex, RwLock, mpsc};
+    use std::sync::{mpsc, Mutex, RwLock};
     use std::thread;
 
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -181,7 +181,10 @@ mod harmless {
         let joined = path.join("file").with_extension("rs");
         let parts = joined.iter().count() + joined.components().count();
         let command = std::process::Command::new("true").arg("x").get_args().len();
-        parts + joined.display().to_string().len() + command + "127.0.0.1:1".parse::<std::net::SocketAddr>().map_or(0, |_| 1)
+        parts
+            + joined.display().to_string().len()
+            + command
+            + "127.0.0.1:1".parse::<std::net::SocketAddr>().map_or(0, |_| 1)
     }
 }
 

@@ -4,7 +4,13 @@
 #![deny(warnings)]
 // Of the code itself.
 #![allow(non_upper_case_globals, static_mut_refs, clippy::redundant_closure, clippy::useless_vec)]
-#![allow(irrefutable_let_patterns, clippy::let_and_return, clippy::identity_op, clippy::toplevel_ref_arg, clippy::match_single_binding)]
+#![allow(
+    irrefutable_let_patterns,
+    clippy::let_and_return,
+    clippy::identity_op,
+    clippy::toplevel_ref_arg,
+    clippy::match_single_binding
+)]
 
 #[macro_use]
 #[path = "../twice.rs"]

@@ -153,7 +153,7 @@ mod own {
 
 mod paths {
     use super::own::io::{self, Read};
-    use super::own::sync::{Lock, Mutex, mpsc::Receiver};
+    use super::own::sync::{mpsc::Receiver, Lock, Mutex};
     use super::own::{fs, net, thread};
     use fs::File;
 
@@ -315,10 +315,20 @@ mod macros {
         pub(crate) use vec_of as vec;
     }
     macro_rules! sleep {
-        ($x:expr) => { $x + 1 };
-        (let $name:ident = $x:expr) => { let $name = |y: u32| $x + y; };
-        (fn $name:ident) => { fn $name(x: u32) -> u32 { x + 2 } };
-        ($name:ident => $x:expr) => { $name($x) };
+        ($x:expr) => {
+            $x + 1
+        };
+        (let $name:ident = $x:expr) => {
+            let $name = |y: u32| $x + y;
+        };
+        (fn $name:ident) => {
+            fn $name(x: u32) -> u32 {
+                x + 2
+            }
+        };
+        ($name:ident => $x:expr) => {
+            $name($x)
+        };
     }
 
     twice! {

@@ -4,7 +4,13 @@
 #![deny(warnings)]
 // Of the code itself.
 #![allow(clippy::never_loop, clippy::redundant_closure_call, clippy::async_yields_async, clippy::blocks_in_conditions)]
-#![allow(irrefutable_let_patterns, clippy::let_and_return, clippy::needless_return, clippy::redundant_pattern_matching, clippy::unused_unit)]
+#![allow(
+    irrefutable_let_patterns,
+    clippy::let_and_return,
+    clippy::needless_return,
+    clippy::redundant_pattern_matching,
+    clippy::unused_unit
+)]
 #![allow(clippy::match_like_matches_macro, clippy::needless_late_init, clippy::manual_map, clippy::question_mark)]
 
 #[macro_use]
@@ -50,7 +56,11 @@ fn sleep(x: u32) -> u32 {
 }
 
 fn open(name: &str) -> Result<Own, String> {
-    if name.is_empty() { Err("no name".to_owned()) } else { Ok(Own(name.len() as u32)) }
+    if name.is_empty() {
+        Err("no name".to_owned())
+    } else {
+        Ok(Own(name.len() as u32))
+    }
 }
 
 async fn connect(x: u32) -> u32 {

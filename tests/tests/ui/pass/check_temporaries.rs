@@ -67,7 +67,7 @@ struct Guard<'a>(&'a Loud);
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         say("unlock");
-        say(self.0.0);
+        say(self.0 .0);
     }
 }
 
