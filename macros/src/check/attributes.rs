@@ -1,9 +1,10 @@
 //! The attributes that the walk understands inside of a body: it takes them away, because none of them could stand on an
 //! expression by itself.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{Attribute, Expr, LitStr, Meta, Stmt, Token};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Error, Expr, LitStr, Meta, Result, Stmt, Token};
 
 use crate::parse::Mistakes;
 
@@ -13,7 +14,26 @@ pub(super) struct Marks {
     /// What stands in `#[fiber::allow_blocking(reason = "..")]`.
     pub(super) exempt: Option<TokenStream>,
     /// `#[fiber::checkpoint]` and `#[fiber::no_checkpoint]`.
-    pub(super) checkpoint: Option<bool>,
+    checkpoint: Option<(bool, TokenStream)>,
+}
+
+impl Marks {
+    /// Whether this loop gets a checkpoint, if it says so.
+    pub(super) fn checkpoint(&self) -> Option<bool> {
+        self.checkpoint.as_ref().map(|(wanted, _)| *wanted)
+    }
+
+    /// What they stood at is no loop.
+    pub(super) fn of_no_loop(&self, mistakes: &mut Mistakes) {
+        if let Some((wanted, at)) = &self.checkpoint {
+            let name = if *wanted { "checkpoint" } else { "no_checkpoint" };
+            mistakes.at(at, format!("`{name}` goes on a loop"));
+        }
+    }
+
+    fn and(self, inner: Self) -> Self {
+        Self { exempt: self.exempt.or(inner.exempt), checkpoint: self.checkpoint.or(inner.checkpoint) }
+    }
 }
 
 /// Whether this is one of ours.
@@ -32,21 +52,38 @@ pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks
         match name.ident.to_string().as_str() {
             "allow_blocking" => {
                 check_reason(attr, mistakes);
-                marks.exempt = Some(attr.meta.to_token_stream());
+                if marks.exempt.replace(attr.to_token_stream()).is_some() {
+                    mistakes.at(attr, "this is exempt already, by the `allow_blocking` above: give one reason");
+                }
             }
-            "checkpoint" if ours => marks.checkpoint = Some(true),
-            "no_checkpoint" if ours => marks.checkpoint = Some(false),
+            checkpoint @ ("checkpoint" | "no_checkpoint") if ours => {
+                if !matches!(attr.meta, Meta::Path(_)) {
+                    mistakes.at(attr, format!("`{checkpoint}` takes no arguments"));
+                }
+                let wanted = checkpoint == "checkpoint";
+                if marks.checkpoint.replace((wanted, attr.to_token_stream())).is_some() {
+                    mistakes.at(attr, "whether this loop gets a checkpoint has been said above");
+                }
+            }
             _ => return true,
-        }
-        if name.ident != "allow_blocking" && !matches!(attr.meta, Meta::Path(_)) {
-            mistakes.at(&attr.meta, format!("`{}` takes no arguments", name.ident));
         }
         false
     });
     marks
 }
 
-/// The same as [`take`] for an expression.
+/// The same for an expression that is a statement: of `#[..] a = b`, the parser gives `a` the attribute.
+pub(super) fn take_of_statement(expr: &mut Expr, mistakes: &mut Mistakes) -> Marks {
+    let marks = take_of(expr, mistakes);
+    match expr {
+        Expr::Assign(assign) => marks.and(take_of_statement(&mut assign.left, mistakes)),
+        Expr::Binary(binary) => marks.and(take_of_statement(&mut binary.left, mistakes)),
+        Expr::Cast(cast) => marks.and(take_of_statement(&mut cast.expr, mistakes)),
+        _ => marks,
+    }
+}
+
+/// The same for an expression.
 pub(super) fn take_of(expr: &mut Expr, mistakes: &mut Mistakes) -> Marks {
     of_mut(expr).map(|attrs| take(attrs, mistakes)).unwrap_or_default()
 }
@@ -65,28 +102,33 @@ pub(crate) fn has_own_check(attrs: &[Attribute]) -> bool {
 }
 
 /// `reason = "..."` has to say something.
-pub(crate) fn check_reason(attr: &Attribute, mistakes: &mut Mistakes) {
-    let wanted = "say why it may block here: `allow_blocking(reason = \"...\")`";
+fn check_reason(attr: &Attribute, mistakes: &mut Mistakes) {
+    const WANTED: &str = "say why it may block here: `allow_blocking(reason = \"...\")`";
     let Meta::List(list) = &attr.meta else {
-        mistakes.at(attr, wanted);
+        mistakes.at(attr, WANTED);
         return;
     };
-    mistakes.ok(reason(list.tokens.clone()).map_err(|_| syn::Error::new_spanned(attr, wanted)));
-}
-
-/// Whether `tokens` are `reason = "..."`.
-pub(crate) fn reason(tokens: TokenStream) -> syn::Result<()> {
-    let parser = |input: syn::parse::ParseStream<'_>| {
-        let name: syn::Ident = input.parse()?;
-        input.parse::<Token![=]>()?;
-        let text: LitStr = input.parse()?;
-        input.parse::<Option<Token![,]>>()?;
-        if name != "reason" || text.value().trim().is_empty() {
-            return Err(syn::Error::new(name.span(), "a reason"));
+    let parser = |input: ParseStream<'_>| -> Result<()> {
+        if input.is_empty() {
+            return Err(Error::new_spanned(attr, WANTED));
         }
-        Ok(())
+        let name = input.fork().parse::<Ident>().ok().filter(|_| input.peek2(Token![=]));
+        let Some(name) = name else {
+            return Err(Error::new(input.span(), WANTED));
+        };
+        if name != "reason" {
+            return Err(Error::new(name.span(), format!("there is no argument `{name}`; {WANTED}")));
+        }
+        input.parse::<Ident>()?;
+        input.parse::<Token![=]>()?;
+        let text: LitStr = input.parse().map_err(|error| Error::new(error.span(), "a reason is a text in quotes"))?;
+        if text.value().trim().is_empty() {
+            return Err(Error::new_spanned(text, "this is no reason: say why it may block here"));
+        }
+        input.parse::<Option<Token![,]>>()?;
+        if input.is_empty() { Ok(()) } else { Err(input.error("`allow_blocking` takes a reason and nothing else")) }
     };
-    syn::parse::Parser::parse2(parser, tokens)
+    mistakes.ok(parser.parse2(list.tokens.clone()));
 }
 
 /// Those of a statement that is no item.

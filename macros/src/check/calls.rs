@@ -4,11 +4,11 @@
 //! in a probe is the user's expression from before, so that probes do not multiply. What a handler gives back takes the
 //! expression's place; where a call is a whole statement, `statement` takes the statements that belong before it.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, ExprReference, Index, Path, Stmt, Token};
+use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, ExprReference, Path, Stmt, Token};
 
 use super::exempt::Exempt;
 use super::names::plain;
@@ -286,24 +286,13 @@ impl Walk<'_> {
 
 /// How.
 impl Walk<'_> {
-    /// `(match value { value => (if false { probe }, value).1 })`.
+    /// `match value { value => (if false { probe }, value).1 }`.
     ///
     /// Temporaries of `value` live as long as without it, and the result is moved whole: a part of a tuple that lived as long
     /// would keep it borrowed. The tuple inside keeps the compiler from looking into here for what does not fit outside.
     pub(super) fn beside(&self, probe: &TokenStream, attrs: &[Attribute], value: &impl ToTokens) -> Expr {
-        let (dead, passing) = (Prober::dead(probe), passing());
-        let mut tokens = value.to_token_stream().into_iter();
-        // It begins and ends with tokens at the same places, so that errors about what is around it underline the user's code.
-        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
-        let last = tokens.last().map_or(first, |token| token.span());
-        let keyword = Token![match](first);
-        let mut tuple = Group::new(Delimiter::Parenthesis, generated!(#dead, #passing));
-        tuple.set_span(first);
-        let field = Index { index: 1, span: last };
-        let mut arms = Group::new(Delimiter::Brace, generated!(#[allow(unreachable_code)] #passing => #tuple.#field));
-        arms.set_span(last);
-        // In parentheses, because it may be the literal of a struct.
-        Expr::Verbatim(generated!(#(#attrs)* (#keyword (#value) #arms)))
+        let dead = Prober::dead(probe);
+        Expr::Match(Prober::in_place_of(&value.to_token_stream(), attrs, &dead))
     }
 
     /// The same for a value that the probe looks at on its way.

@@ -36,12 +36,12 @@ impl Checkpoints {
 
 /// Whether a `loop` or `while` gets one.
 pub(super) fn wants(checkpoints: Checkpoints, marks: &Marks) -> bool {
-    marks.checkpoint.unwrap_or(checkpoints.0)
+    marks.checkpoint().unwrap_or(checkpoints.0)
 }
 
 /// Whether a `for` gets one.
 pub(super) fn in_for(checkpoints: Checkpoints, marks: &Marks, body: &Block) -> bool {
-    marks.checkpoint.unwrap_or_else(|| checkpoints.0 && !is_call_free(body))
+    marks.checkpoint().unwrap_or_else(|| checkpoints.0 && !is_call_free(body))
 }
 
 /// Puts one first in `body`.

@@ -4,13 +4,14 @@
 //! Tokens that an error may point at have the place of the user's: the name of a method, or a whole path. All others are
 //! marked as generated, so that the user's lints do not see them, and variables cannot meet the user's.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprReference, Path, Token};
+use syn::token::Brace;
+use syn::{Arm, Attribute, Expr, ExprMatch, ExprReference, Pat, Path, Token};
 
 use super::paths::renamable;
-use super::receiver::{can_be_mentioned_as_argument, has_one_type};
+use super::receiver::has_one_type;
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -78,6 +79,33 @@ impl Prober {
         generated! {
             #[allow(unused_imports)]
             use #krate::macros_support::v1::check::{self as #support, probes::*};
+        }
+    }
+
+    /// `match value { value => (dead, value).1 }`. All of it begins and ends with tokens at the same places as `value`, so that
+    /// errors about what is around it underline the user's code.
+    pub(super) fn in_place_of(value: &TokenStream, attrs: &[Attribute], dead: &TokenStream) -> ExprMatch {
+        let mut tokens = value.clone().into_iter();
+        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+        let last = tokens.last().map_or(first, |token| token.span());
+        let passing = passing();
+        let mut tuple = Group::new(Delimiter::Parenthesis, generated!(#dead, #passing));
+        tuple.set_span(first);
+        let field = syn::Index { index: 1, span: last };
+        let arm = Arm {
+            attrs: vec![syn::parse_quote!(#[allow(unreachable_code)])],
+            pat: Pat::Verbatim(passing.to_token_stream()),
+            fat_arrow_token: Token![=>](Span::mixed_site()),
+            body: Box::new(Expr::Verbatim(generated!(#tuple.#field))),
+            comma: None,
+        };
+        ExprMatch {
+            attrs: attrs.to_vec(),
+            match_token: Token![match](first),
+            // In parentheses, because it may be the literal of a struct.
+            expr: Box::new(Expr::Verbatim(generated!((#value)))),
+            brace_token: Brace(last),
+            arms: vec![arm],
         }
     }
 
@@ -235,7 +263,7 @@ impl Prober {
                 places.push(Some(generated!(*#name.place())));
                 values.push(generated!(#name.is(#argument)));
             } else {
-                places.push(can_be_mentioned_as_argument(argument).then(|| argument.to_token_stream()));
+                places.push(None);
                 values.push(generated!(#name.other()));
             }
             names.push(name);
@@ -336,10 +364,11 @@ impl Prober {
     }
 }
 
-/// `::std::fs::read`.
+/// `std::fs::read`: that of the runtime, where the user's crate may have no `std` of its own.
 fn std_path(path: &str) -> TokenStream {
-    let segments = path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
-    generated!(#(::#segments)*)
+    let support = support();
+    let segments = path.split("::").skip(1).map(|segment| Ident::new(segment, Span::mixed_site()));
+    generated!(#support::of_std #(::#segments)*)
 }
 
 /// Types that fit the type parameters of a function.

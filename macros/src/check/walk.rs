@@ -99,6 +99,7 @@ impl Walk<'_> {
             return;
         }
         let marks = attributes::take(attrs, self.mistakes);
+        marks.of_no_loop(self.mistakes);
         let questions = (std::mem::take(&mut self.asked), std::mem::take(&mut self.answered));
         let outside = (self.checkpoints, std::mem::take(&mut self.supported));
         self.checkpoints = if drop { outside.0.suspended() } else { outside.0.in_function(signature) };
@@ -182,7 +183,17 @@ impl Walk<'_> {
     pub(super) fn marked(&mut self, marks: &Marks, mut visit: impl FnMut(&mut Self)) {
         match &marks.exempt {
             Some(at) if self.exempt.is_none() => self.exempted(at, visit),
-            _ => visit(self),
+            Some(at) => {
+                self.mistakes.at(at, "this is exempt already, by what is around it: this exemption is not needed");
+                visit(self);
+            }
+            None => visit(self),
+        }
+    }
+
+    fn only_on_loops(&mut self, marks: &Marks, expr: &Expr) {
+        if !matches!(expr, Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_)) {
+            marks.of_no_loop(self.mistakes);
         }
     }
 
@@ -191,6 +202,7 @@ impl Walk<'_> {
         match &mut statement {
             Stmt::Local(local) => {
                 let marks = attributes::take(&mut local.attrs, self.mistakes);
+                marks.of_no_loop(self.mistakes);
                 self.marked(&marks, |walk| {
                     if let Some(init) = &mut local.init {
                         if names::is_name(&local.pat) {
@@ -209,6 +221,7 @@ impl Walk<'_> {
             Stmt::Item(item) => self.visit_item_mut(item),
             Stmt::Macro(mac) => {
                 let marks = attributes::take(&mut mac.attrs, self.mistakes);
+                marks.of_no_loop(self.mistakes);
                 let known = macros::Known::parse(&mac.mac).is_some();
                 let tokens = (!known).then(|| mac.mac.tokens.clone());
                 let expression = mac.semi_token.is_none();
@@ -227,7 +240,8 @@ impl Walk<'_> {
             }
             Stmt::Expr(expr, semicolon) => {
                 let whole = semicolon.is_some();
-                let marks = attributes::take_of(expr, self.mistakes);
+                let marks = attributes::take_of_statement(expr, self.mistakes);
+                self.only_on_loops(&marks, expr);
                 self.marked(&marks, |walk| {
                     let rewritten = match &mut *expr {
                         Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
@@ -245,6 +259,7 @@ impl Walk<'_> {
                         *expr = rewritten;
                     }
                 });
+                spans::parenthesize(expr);
                 self.after(&marks);
             }
         }
@@ -398,6 +413,7 @@ impl Walk<'_> {
 impl VisitMut for Walk<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let marks = attributes::take_of(expr, self.mistakes);
+        self.only_on_loops(&marks, expr);
         self.marked(&marks, |walk| walk.visit_marked(expr, &marks));
     }
 
@@ -426,6 +442,7 @@ impl VisitMut for Walk<'_> {
             walk.visit_pat_mut(&mut arm.pat);
             walk.visit_expr_mut(&mut arm.body);
         });
+        spans::parenthesize(&mut arm.body);
         self.names.close();
     }
 

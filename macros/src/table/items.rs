@@ -488,7 +488,10 @@ pub(crate) static WRAPPERS: &[Wrapper] = &[
         generics: ": ::std::io::Write",
         passes: &[WRITE],
         // Wherever it seeks, it writes out first.
-        adds: &[(&["flush()", "into_inner()", "rewind()", "seek(_)", "seek_relative(_)", "stream_position()"], "write")],
+        adds: &[(
+            &["flush()", "into_inner()", "rewind()", "seek(_)", "seek_relative(_)", "stream_position()"],
+            "write",
+        )],
     },
     writer("std::io::LineWriter"),
     iterator_over_reader("std::io::Bytes"),

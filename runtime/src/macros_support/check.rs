@@ -40,6 +40,9 @@ use std::ops::Deref;
 
 fiber_macros::blocking_table!();
 
+/// As the probes name it.
+pub use ::std as of_std;
+
 /// The call does not block.
 #[derive(Clone, Copy, Debug)]
 pub struct Fine;
