@@ -68,6 +68,8 @@ reasons! {
     Watch => "waiting for a watched value to change",
     /// In `closed`: for the other end of a channel to go.
     Closed => "waiting for a channel to close",
+    /// In [`select!`](crate::select!), for the first of several to happen.
+    Select => "waiting for the first of several",
     /// In [`net::TcpListener::accept`](crate::net::TcpListener::accept).
     Accept => "accepting a connection",
     /// In [`net::TcpStream::connect`](crate::net::TcpStream::connect).

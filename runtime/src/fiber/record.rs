@@ -288,19 +288,29 @@ pub(crate) struct Handle<T> {
 }
 
 impl<T> Handle<T> {
-    /// The result, which is there.
-    pub(crate) fn take(self) -> Outcome<T> {
+    /// The result, which is there, and of which nothing is left for the handle.
+    ///
+    /// # Panics
+    ///
+    /// If it was taken before.
+    pub(crate) fn take_out(&mut self) -> Outcome<T> {
         assert!(self.fiber.join.is_done(), "the result of a fiber is taken after it ended");
         let mut result = std::mem::MaybeUninit::<Outcome<T>>::uninit();
         // SAFETY: the fiber is done and was not abandoned (this handle still exists), so the result is this handle's; the
         // record was made with this `T`.
         unsafe { (self.fiber.functions.take)(self.fiber.0, result.as_mut_ptr().cast()) };
+        // SAFETY: `take` wrote it.
+        unsafe { result.assume_init() }
+    }
+
+    /// The result, which is there.
+    pub(crate) fn take(mut self) -> Outcome<T> {
+        let result = self.take_out();
         // The result is out: nothing is left to abandon, only the reference to give back.
         let this = std::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, so the reference is read out once.
         drop(unsafe { ptr::read(&this.fiber) });
-        // SAFETY: `take` wrote it.
-        unsafe { result.assume_init() }
+        result
     }
 }
 
@@ -364,7 +374,7 @@ unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
     // SAFETY: the caller owns the result, hence the stage.
     let stage = unsafe { &mut *record.as_ref().stage.get() };
     let Stage::Result(outcome) = std::mem::replace(stage, Stage::Empty) else {
-        unreachable!("a result is taken once, after the fiber is done");
+        panic!("this fiber was joined before: its result was taken when its `join_event` happened");
     };
     // SAFETY: the caller gave room for it.
     unsafe { out.cast::<Outcome<T>>().write(outcome) };

@@ -15,6 +15,8 @@
 //! message through `SegQueue` took 35 to 57 ns, through `ArrayQueue` 13 to 100, through a `VecDeque` in a mutex 18 to 61, both
 //! within a thread and between threads; and only the last can find a waiter and hand it a message in the same step.
 
+mod attempts;
+
 use crate::fiber::Reason;
 use crate::sched::{End, Hand, WaitQueue, Wakes, io, wait_in};
 use crate::sys::sync::{Lock, LockGuard};

@@ -33,6 +33,7 @@ pub mod oneshot;
 mod poison;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod rw_lock;
+pub mod select;
 mod semaphore;
 mod time_left;
 pub mod watch;

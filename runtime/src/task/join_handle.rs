@@ -2,9 +2,11 @@
 
 use super::current::Fiber;
 use super::join_error::JoinError;
+use super::join_event::Joined;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Waiter};
 use crate::sched::{Current, cancel};
+use crate::select::{Event, Selectable};
 use crate::sys::threads;
 use std::fmt;
 use std::marker::PhantomData;
@@ -90,6 +92,29 @@ impl<T> JoinHandle<T> {
         join(self.handle)
     }
 
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    ///
+    /// ```
+    /// use fiber::select;
+    /// use fiber::time::{Duration, after};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let mut query = fiber::spawn(|| 6 * 7);
+    /// select! {
+    ///     answer = query.join() => assert_eq!(answer.unwrap(), 42),
+    ///     () = after(Duration::from_secs(60)) => query.cancel(),
+    /// }
+    /// # });
+    /// ```
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle)
+    }
+
     /// Whether the fiber has ended; if so, [`join`](Self::join) returns at once.
     ///
     /// ```
@@ -136,6 +161,15 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn cancel(&self) {
         cancel::cancel(&self.handle.fiber);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 
@@ -188,6 +222,16 @@ impl<T> LocalJoinHandle<T> {
         join(self.handle)
     }
 
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle)
+    }
+
     /// Whether the fiber has ended. As [`JoinHandle::is_finished`].
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -203,6 +247,15 @@ impl<T> LocalJoinHandle<T> {
     /// Asks the fiber to end. As [`JoinHandle::cancel`].
     pub fn cancel(&self) {
         cancel::cancel(&self.handle.fiber);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut LocalJoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 

@@ -10,6 +10,7 @@ mod blocking;
 mod builder;
 mod current;
 mod join_error;
+mod join_event;
 mod join_handle;
 mod park;
 pub mod registry;

@@ -3,11 +3,13 @@
 use super::builder::Builder;
 use super::current::Fiber;
 use super::join_error::JoinError;
+use super::join_event::Joined;
 use super::join_handle::wait_for;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Identity, Parent, drop_quietly};
 use crate::fiber::unwind::{AbortOnUnwind, Raised};
 use crate::sched::{Current, WaitList, cancel};
+use crate::select::{Event, Selectable};
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
@@ -254,6 +256,16 @@ impl<T> ScopedJoinHandle<'_, T> {
         self.handle.take().map_err(JoinError::new)
     }
 
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle)
+    }
+
     /// Whether the fiber has ended. As [`JoinHandle::is_finished`](crate::JoinHandle::is_finished).
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -269,6 +281,15 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// Asks the fiber to end. As [`JoinHandle::cancel`](crate::JoinHandle::cancel).
     pub fn cancel(&self) {
         cancel::cancel(&self.handle.fiber);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut ScopedJoinHandle<'_, T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 
