@@ -73,12 +73,17 @@ mod sys;
 mod task;
 pub mod time;
 
+pub use fiber::CancelReason;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};
 pub use sched::cancel::Cancelled;
 #[doc(inline)]
 pub use sync::select;
 pub use task::{
-    Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
-    ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current,
-    yield_now,
+    Builder, CancelToken, Fiber, FiberId, JoinError, JoinHandle, JoinSet, LocalJoinHandle, Numa, ParseAttributeError,
+    Priority, Scope, ScopedJoinHandle, blocking, cancel_reason, current, is_cancelled, park, park_timeout, race,
+    registry, scope, shield, spawn, spawn_local, try_current, yield_now,
 };
+
+/// What `join!` and `try_join!` call: no part of the interface.
+#[doc(hidden)]
+pub use task::v1 as together;

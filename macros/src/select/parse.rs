@@ -24,7 +24,7 @@ pub(crate) struct Arm {
 }
 
 /// The methods that stand for an event in an arm, which is what the method `<name>_event` returns.
-const EVENTS: [&str; 6] = ["recv", "send", "join", "notified", "changed", "closed"];
+const EVENTS: [&str; 8] = ["recv", "send", "join", "notified", "changed", "closed", "cancelled", "join_next"];
 
 const FORM: &str = "an arm is `pattern = event => body`";
 

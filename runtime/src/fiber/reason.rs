@@ -66,6 +66,8 @@ reasons! {
     Receive => "receiving from an empty channel",
     /// In `changed` or `wait_for` of a watched value.
     Watch => "waiting for a watched value to change",
+    /// In [`CancelToken::cancelled`](crate::CancelToken::cancelled).
+    Token => "waiting for a token's cancellation",
     /// In `closed`: for the other end of a channel to go.
     Closed => "waiting for a channel to close",
     /// In [`select!`](crate::select!), for the first of several to happen.

@@ -92,8 +92,8 @@ pub(crate) struct Header {
     pub(crate) join: JoinState<Waiter>,
     /// park/unpark: `EMPTY`, `PARKED` or `NOTIFIED`.
     pub(crate) permit: AtomicU8,
-    /// Whether cancellation was asked for, by anybody.
-    pub(crate) cancelled: AtomicBool,
+    /// Why the fiber is to end: zero if it is not (`sched::cancel`). The first reason stays.
+    pub(crate) cancelled: AtomicU8,
     /// Whether the record is in its worker's inbox, or on its way there.
     pub(crate) posted: AtomicBool,
     /// The next record in the inbox; whoever set `posted` owns it until the worker clears the flag.
@@ -180,7 +180,7 @@ impl FiberRef {
                 identity,
                 join: JoinState::new(),
                 permit: AtomicU8::new(0),
-                cancelled: AtomicBool::new(false),
+                cancelled: AtomicU8::new(0),
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),

@@ -271,6 +271,11 @@ impl Builder {
     {
         let destination = Destination::find();
         let mut identity = self.identity();
+        let deadline = crate::sched::Current::get().and_then(|current| current.deadline());
+        let f = move || match deadline {
+            None => f(),
+            Some(deadline) => crate::sched::cancel::with_inherited_limit(deadline, f),
+        };
         // From here to the spawn nothing may panic: the scope counts the fiber.
         scope.adopt(&mut identity);
         // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber

@@ -5,6 +5,7 @@ use super::join_error::JoinError;
 use super::join_event::Joined;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Waiter};
+use crate::fiber::unwind::CancelReason;
 use crate::sched::{Current, cancel};
 use crate::select::{Event, Selectable};
 use crate::sys::threads;
@@ -78,6 +79,10 @@ pub struct JoinHandle<T> {
 impl<T> JoinHandle<T> {
     pub(crate) fn new(handle: Handle<T>) -> Self {
         JoinHandle { handle }
+    }
+
+    pub(super) fn fiber_ref(&self) -> &FiberRef {
+        &self.handle.fiber
     }
 
     /// Waits for the fiber to end and returns its result.
@@ -160,7 +165,7 @@ impl<T> JoinHandle<T> {
     /// # });
     /// ```
     pub fn cancel(&self) {
-        cancel::cancel(&self.handle.fiber);
+        cancel::cancel(&self.handle.fiber, CancelReason::User);
     }
 }
 
@@ -246,7 +251,7 @@ impl<T> LocalJoinHandle<T> {
 
     /// Asks the fiber to end. As [`JoinHandle::cancel`].
     pub fn cancel(&self) {
-        cancel::cancel(&self.handle.fiber);
+        cancel::cancel(&self.handle.fiber, CancelReason::User);
     }
 }
 

@@ -11,4 +11,4 @@ pub use crate::sched::cancel::Elapsed;
 pub use after::{After, after, at};
 pub use sleep::{sleep, sleep_until};
 pub use std::time::{Duration, Instant};
-pub use timeout::{timeout, timeout_at};
+pub use timeout::{deadline, timeout, timeout_at};

@@ -98,6 +98,8 @@ pub mod v1 {
 /// | `notify.notified()` | `Notify` |
 /// | `receiver.changed()` | the receiver of `watch` |
 /// | `sender.closed()` | the senders of `oneshot` and `watch` |
+/// | `token.cancelled()` | `CancelToken` |
+/// | `set.join_next()` | `JoinSet` |
 ///
 /// or any other expression whose value is [`Selectable`](crate::select::Selectable): [`after(duration)`](crate::time::after),
 /// `&mut event` for one that is to outlive the `select!`, a type of your own.
