@@ -66,6 +66,8 @@ reasons! {
     Receive => "receiving from an empty channel",
     /// In `changed` or `wait_for` of a watched value.
     Watch => "waiting for a watched value to change",
+    /// In [`block_on`](crate::block_on), for the future's waker.
+    Future => "waiting for a future",
     /// In [`CancelToken::cancelled`](crate::CancelToken::cancelled).
     Token => "waiting for a token's cancellation",
     /// In `closed`: for the other end of a channel to go.

@@ -27,6 +27,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread::Result as Outcome;
 
 /// Who waits: a fiber, or a thread that is no fiber.
@@ -40,6 +41,8 @@ pub(crate) enum Waiter {
         /// Whether the thread is among those that [wait for nothing but fibers](crate::sys::threads::blocked) until woken.
         counted: bool,
     },
+    /// A task of async code, whose executor polls it again.
+    Task(Waker),
 }
 
 /// What is asked of a fiber when it is spawned.

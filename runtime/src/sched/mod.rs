@@ -43,4 +43,4 @@ pub(crate) mod worker;
 pub(crate) use current::{Current, is_panicking};
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
-pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, wait_in};
+pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, wait_in};

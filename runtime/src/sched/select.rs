@@ -182,10 +182,7 @@ pub(crate) fn first_of(arms: &mut [&mut dyn Arm], biased: bool, patience: Patien
         }
         if ticket.was_woken() && !matches!(patience, Patience::None) {
             // By the poll itself: it wants to be asked again after the others had their turn.
-            match Current::get() {
-                Some(current) => current.yield_now(),
-                None => std::thread::yield_now(),
-            }
+            give_way(Current::get());
             continue;
         }
         match round(arms, &ticket, patience) {
@@ -221,6 +218,8 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
         } else {
             deadline
         };
+        // Who knows who has the waker.
+        let _served = ticket.0.get().and(current).map(|current| current.served_by_thread());
         let noticed = || ticket.was_woken() || arms.iter().any(|arm| arm.is_ready());
         match wait.pause(current, Reason::Select, deadline, noticed) {
             Paused::Interrupted(interruption) => Round::Interrupted(interruption),
@@ -235,6 +234,27 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
     let place = wait.ended_at();
     let happened = arms.iter_mut().find_map(|arm| arm.settle(place, end));
     if happened.expect("a wait is ended at a place of one of its arms") { Round::Happened } else { Round::Again }
+}
+
+/// Waits until the alert, which is the caller's, is raised. A cancelled fiber unwinds.
+pub(crate) fn wait_for_alert(alert: &Alert) {
+    let current = Current::get();
+    if alert.was_raised() {
+        // By the poll itself, which wants to be asked again after the others had their turn.
+        return give_way(current);
+    }
+    let _served = current.map(|current| current.served_by_thread());
+    let paused = Wait::new(current, false, false).pause(current, Reason::Future, None, || alert.was_raised());
+    if let Paused::Interrupted(interruption) = paused {
+        interruption.raise();
+    }
+}
+
+fn give_way(current: Option<Current<'_>>) {
+    match current {
+        Some(current) => current.yield_now(),
+        None => std::thread::yield_now(),
+    }
 }
 
 /// Every order as likely as every other (R. Durstenfeld, "Algorithm 235: Random permutation", CACM 7, 1964).

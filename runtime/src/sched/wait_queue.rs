@@ -33,11 +33,13 @@
 //! it was just seen to be impossible; take the place back. [`wait_in`] is the three for one channel, [`Attempt`] for a wait for the first
 //! of several ([`select`](super::select)).
 
+mod awaited;
 mod in_line;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod wait;
 
+pub(crate) use self::awaited::awaited;
 pub(crate) use self::in_line::{Attempt, Stranger, in_line};
 pub(super) use self::wait::{AbortOnUnwind, Paused};
 pub(crate) use self::wait::{Ended, Wait};
@@ -194,6 +196,11 @@ pub(crate) fn wait_in<'a, S, M>(
 }
 
 impl<M> Place<M> {
+    /// A place that is good for nothing yet.
+    fn nowhere() -> Place<M> {
+        Place { wait: ptr::null(), hand: ptr::null(), links: cell::UnsafeCell::new(Links::NONE) }
+    }
+
     /// A place that is good as long as the wait and the hand are where they are.
     #[inline]
     fn new(wait: &Wait, hand: &Hand<M>) -> Place<M> {

@@ -5,7 +5,7 @@
 //! one compare-and-swap. Everything else happens under the list's lock.
 
 use crate::fiber::Reason;
-use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
 use crate::select::{Event, Selectable};
 use crate::sync::channel::after;
 use crate::sys::sync::{ConstAtomicU8, Lock};
@@ -122,6 +122,12 @@ impl Notify {
         in_line(Notified(self), None)
     }
 
+    /// Waiting for a notification in async code: a future. It can be dropped at any time; one that came to it and that it did not give goes to the next waiter. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn notified_async(&self) -> impl Future<Output = ()> {
+        awaited(Notified(self), None)
+    }
+
     #[cold]
     fn notify_waiter(&self) {
         let mut wakes = Wakes::none();
@@ -198,6 +204,13 @@ impl Attempt for Notified<'_> {
 
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
         Some(())
+    }
+
+    /// One of many that were notified has nothing to pass on: then there is no message.
+    fn give_back(&mut self, notification: Option<()>) {
+        if notification.is_some() {
+            self.0.notify_one();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fiber::record::FiberRef;
 use crate::fiber::unwind::CancelReason;
-use crate::sched::{Attempt, Current, End, Ended, Hand, Stranger, WaitQueue, Wakes, cancel, in_line, wait_in};
+use crate::sched::{Attempt, Current, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, cancel, in_line, wait_in};
 use crate::select::{Event, Selectable};
 use crate::sys::sync::Lock;
 use std::fmt;
@@ -169,6 +169,12 @@ impl CancelToken {
     pub fn cancelled_event(&self) -> impl Event<Output = CancelReason> {
         in_line(Cancellation(self), None)
     }
+
+    /// Waiting for its cancellation in async code: a future. It can be dropped at any time; nothing is lost. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn cancelled_async(&self) -> impl Future<Output = CancelReason> {
+        awaited(Cancellation(self), None)
+    }
 }
 
 impl Shared {
@@ -218,6 +224,9 @@ impl Attempt for Cancellation<'_> {
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<CancelReason> {
         self.0.reason()
     }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 /// Its cancellation.

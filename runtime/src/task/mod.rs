@@ -6,6 +6,7 @@
 //! threads of a pool serve.
 
 mod attributes;
+mod block_on;
 mod blocking;
 mod builder;
 mod cancel_token;
@@ -21,6 +22,7 @@ mod scope;
 mod together;
 
 pub use attributes::{Numa, ParseAttributeError, Priority};
+pub use block_on::{JoinFuture, block_on};
 pub use blocking::{BlockingMetrics, blocking};
 pub(crate) use blocking::{Pool, ask, try_blocking};
 pub use builder::{Builder, spawn, spawn_local};

@@ -3,6 +3,7 @@
 use super::{Ended, Hand, Place, Wait, WaitQueue};
 use crate::sched::select::{Arm, Event, Standing, Ticket};
 use crate::sys::sync::Lock;
+use std::marker::PhantomPinned;
 use std::ptr;
 use std::time::Instant;
 
@@ -30,11 +31,14 @@ pub(crate) trait Attempt {
     /// Somebody has ended the wait; `hand` holds what was handed over, or what was offered and not taken. `None` means that the waiter
     /// has to look for itself.
     fn ended(&mut self, end: Ended, hand: Option<Self::Message>) -> Option<Self::Output>;
+
+    /// Somebody has ended the wait, and the waiter does not want it any more: what was handed over goes to the next.
+    fn give_back(&mut self, hand: Option<Self::Message>);
 }
 
 /// Everybody but one waiter.
 #[derive(Clone, Copy)]
-pub(crate) struct Stranger(*const Wait);
+pub(crate) struct Stranger(pub(super) *const Wait);
 
 impl Stranger {
     /// Whether one stands in this queue, and could be served at this moment.
@@ -49,12 +53,14 @@ struct InLine<A: Attempt> {
     hand: Hand<A::Message>,
     place: Place<A::Message>,
     output: Option<A::Output>,
+    /// Others reach hand and place by pointers while the wait has this by `&mut`, which must not be taken for its only way in: the
+    /// compiler does not for what is not `Unpin`.
+    _pinned: PhantomPinned,
 }
 
 /// Makes an event of an operation, with the message that it offers if it offers one.
 pub(crate) fn in_line<A: Attempt>(attempt: A, offered: Option<A::Message>) -> impl Event<Output = A::Output> {
-    let place = Place { wait: ptr::null(), hand: ptr::null(), links: std::cell::UnsafeCell::new(super::Links::NONE) };
-    InLine { attempt, hand: Hand::new(offered), place, output: None }
+    InLine { attempt, hand: Hand::new(offered), place: Place::nowhere(), output: None, _pinned: PhantomPinned }
 }
 
 impl<A: Attempt> Arm for InLine<A> {

@@ -13,6 +13,7 @@ use crate::sys::threads;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::task::Waker;
 use std::time::Instant;
 
 const WAITING: u8 = 0;
@@ -84,6 +85,23 @@ impl Wait {
 
     fn of(sleeper: Sleeper, shared: bool) -> Wait {
         Wait { state: AtomicU8::new(WAITING), shared, ended_at: AtomicPtr::new(ptr::null_mut()), sleeper }
+    }
+
+    /// A wait of a task of async code, in one queue.
+    pub(super) fn of_task(waker: &Waker) -> Wait {
+        Wait::of(Sleeper::Other(Waiter::Task(waker.clone())), false)
+    }
+
+    /// Makes it the wait of a task that has another waker now.
+    ///
+    /// # Safety
+    ///
+    /// The wait is a task's and has not ended, and the caller has the lock of its queue.
+    pub(super) unsafe fn set_waker(wait: *mut Wait, waker: &Waker) {
+        // SAFETY: those who read it have the lock, and the caller has.
+        if let Sleeper::Other(Waiter::Task(before)) = unsafe { &mut (*wait).sleeper } {
+            before.clone_from(waker);
+        }
     }
 
     #[cfg(all(test, loom))]

@@ -3,7 +3,7 @@
 use super::window::At;
 use super::{Iter, RecvError, RecvTimeoutError, Shared, State, TryRecvError};
 use crate::fiber::Reason;
-use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, in_line, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, awaited, in_line, io, wait_in};
 use crate::select::{Event, Selectable};
 use crate::sync::channel::after;
 use crate::sys::sync::{Lock, LockGuard};
@@ -139,6 +139,13 @@ impl<T: Clone> Receiver<T> {
         in_line(Receive(self), None).map(|received| received.map(Arc::unwrap_or_clone))
     }
 
+    /// Receiving in async code: a future. It can be dropped at any time; then it has received nothing. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&mut self) -> impl Future<Output = Result<T, RecvError>> {
+        let message = awaited(Receive(self), None);
+        async { message.await.map(Arc::unwrap_or_clone) }
+    }
+
     fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         loop {
             match Self::receive_now(&self.shared, &mut self.next) {
@@ -201,6 +208,9 @@ impl<T> Attempt for Receive<'_, T> {
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<Self::Output> {
         self.attempt(None).ok()
     }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 /// Receiving from it.

@@ -1,7 +1,7 @@
 //! Sending and receiving as one of several things that may happen.
 
 use super::{Channel, State, Unreceived, Unsent};
-use crate::sched::{Attempt, Ended, Stranger, WaitQueue, in_line};
+use crate::sched::{Attempt, Ended, Stranger, WaitQueue, awaited, in_line};
 use crate::select::Event;
 use crate::sys::sync::Lock;
 use std::sync::mpsc::{RecvError, SendError};
@@ -10,6 +10,16 @@ impl<T> Channel<T> {
     /// Receiving, as an event.
     pub(in crate::sync) fn recv_event(&self) -> impl Event<Output = Result<T, RecvError>> {
         in_line(Receive(self), None)
+    }
+
+    /// Receiving, as a future.
+    pub(in crate::sync) fn recv_async(&self) -> impl Future<Output = Result<T, RecvError>> {
+        awaited(Receive(self), None)
+    }
+
+    /// Sending this message, as a future.
+    pub(in crate::sync) fn send_async(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        awaited(Send(self), Some(message))
     }
 
     /// Sending this message, as an event.
@@ -52,6 +62,12 @@ impl<T> Attempt for Receive<'_, T> {
             Ended::Closed => Err(RecvError),
         })
     }
+
+    fn give_back(&mut self, received: Option<T>) {
+        if let Some(message) = received {
+            self.0.put_back(message);
+        }
+    }
 }
 
 /// Sending a message.
@@ -91,4 +107,7 @@ impl<T> Attempt for Send<'_, T> {
             Ended::Closed => Err(SendError(left.expect("nobody took it"))),
         })
     }
+
+    /// It was sent; or nobody will receive it, and it goes with the event.
+    fn give_back(&mut self, _: Option<T>) {}
 }

@@ -78,6 +78,12 @@ impl<T> Receiver<T> {
         self.channel.recv_event()
     }
 
+    /// Receiving in async code: a future. It can be dropped at any time; a message that came to it and that it did not give goes to the next receiver. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&self) -> impl Future<Output = Result<T, RecvError>> {
+        self.channel.recv_async()
+    }
+
     /// The messages, one after the other; waits for each, and ends when no sender is left.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }

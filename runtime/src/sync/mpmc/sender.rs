@@ -69,6 +69,12 @@ impl<T> Sender<T> {
         self.channel.send_event(message)
     }
 
+    /// Sending in async code: a future. It can be dropped at any time; its message is dropped with it, unless it was sent. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn send_async(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        self.channel.send_async(message)
+    }
+
     /// Whether the channel holds no message. A rendezvous channel never holds one.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -73,6 +73,23 @@ impl<T> Receiver<T> {
         self.receiver.recv_event()
     }
 
+    /// Receiving in async code: a future. It can be dropped at any time; a message that came to it and that it did not give goes to the next receiver. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    ///
+    /// ```
+    /// use fiber::sync::mpsc::channel;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let (sender, receiver) = channel();
+    /// fiber::spawn(move || sender.send(20));
+    /// let answer = fiber::block_on(async { receiver.recv_async().await.unwrap() + 22 });
+    /// assert_eq!(answer, 42);
+    /// # });
+    /// ```
+    pub fn recv_async(&self) -> impl Future<Output = Result<T, RecvError>> {
+        self.receiver.recv_async()
+    }
+
     /// The messages, one after the other; waits for each, and ends when no sender is left.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }

@@ -50,6 +50,12 @@ impl<T> SyncSender<T> {
         self.sender.send_event(message)
     }
 
+    /// Sending in async code: a future. It can be dropped at any time; its message is dropped with it, unless it was sent. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn send_async(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        self.sender.send_async(message)
+    }
+
     /// Sends a message if that takes no wait.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{RecvError, RecvTimeoutError, Shared, State, TryRecvError};
 use crate::fiber::Reason;
-use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
 use crate::select::{Event, Selectable};
 use crate::sync::channel::{Unreceived, after};
 use crate::sys::sync::Lock;
@@ -76,6 +76,12 @@ impl<T> Receiver<T> {
     /// receiver is used up.
     pub fn recv_event(&mut self) -> impl Event<Output = Result<T, RecvError>> {
         in_line(Receive(self), None)
+    }
+
+    /// Receiving in async code: a future. It can be dropped at any time; the receiver has a message that came to it. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&mut self) -> impl Future<Output = Result<T, RecvError>> {
+        awaited(Receive(self), None)
     }
 
     fn recv_or_give_back(self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError<T>> {
@@ -165,6 +171,10 @@ impl<T> Attempt for Receive<'_, T> {
             Ended::Granted => self.done(Ok(received.expect("it was handed over"))),
             Ended::Closed => Err(RecvError),
         })
+    }
+
+    fn give_back(&mut self, received: Option<T>) {
+        self.0.shared().state.lock().message = received;
     }
 }
 

@@ -108,6 +108,9 @@ impl<T> Attempt for Gone<'_, T> {
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
         Some(())
     }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 // As std's: a message is moved in as a whole, so a panic leaves nothing half done.

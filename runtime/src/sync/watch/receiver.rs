@@ -2,7 +2,7 @@
 
 use super::{Iter, RecvError, RecvTimeoutError, Shared, State};
 use crate::fiber::Reason;
-use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
 use crate::select::{Event, Selectable};
 use crate::sync::channel::after;
 use crate::sys::sync::{Lock, LockGuard};
@@ -110,6 +110,12 @@ impl<T> Receiver<T> {
         in_line(Change(self), None)
     }
 
+    /// Waiting for a change in async code: a future. It can be dropped at any time; then it has seen nothing. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn changed_async(&mut self) -> impl Future<Output = Result<(), RecvError>> {
+        awaited(Change(self), None)
+    }
+
     /// Waits until the value is one that this receiver has not seen, and gives it.
     pub(super) fn wait_for_change(&mut self, deadline: Option<Instant>) -> Result<Arc<T>, RecvTimeoutError> {
         loop {
@@ -212,6 +218,9 @@ impl<T> Attempt for Change<'_, T> {
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<Self::Output> {
         self.attempt(None).ok()
     }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 /// A change of the value.

@@ -186,6 +186,9 @@ impl<T> Attempt for Gone<'_, T> {
     fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
         Some(())
     }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 impl<T> Clone for Sender<T> {
