@@ -19,6 +19,8 @@ chapters! {
     joining: "src/joining.md",
     tcp: "src/tcp.md",
     files: "src/files.md",
+    blocking: "src/blocking.md",
+    blocking_table: "src/blocking-table.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",

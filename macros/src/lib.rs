@@ -1,12 +1,14 @@
-//! The attributes of the [fiber](https://docs.rs/fiber) framework: [`macro@main`], [`macro@task`], [`macro@test`], and what is behind
-//! `select!`.
+//! The attributes of the [fiber](https://docs.rs/fiber) framework: [`macro@main`], [`macro@task`], [`macro@test`], and
+//! [`macro@check`] for the functions that these call; and what is behind `select!`.
 //!
 //! Depend on `fiber`, which re-exports them: the code that they write calls it.
 //!
 //! Each goes through the same steps. `parse` reads the arguments and the function and collects what is wrong with them;
-//! `expand` writes the code. A step that rewrites the function's body belongs between the two. After a mistake the
+//! `check` rewrites the body so that blocking calls of std do not compile; `expand` writes the code. After a mistake the
 //! expansion is still complete, with the default in place of what was wrong, beside the error: one mistake is one
 //! error, and editors go on working.
+//!
+//! The package also has a program, `fiber-clippy`, which prints a `clippy.toml` with what blocks in std.
 
 mod check;
 mod expand;
@@ -47,8 +49,8 @@ use proc_macro::TokenStream;
 ///
 /// # Arguments
 ///
-/// Each is also a method of `fiber::runtime::Builder`, and each but `crate` an environment variable that wins over the
-/// attribute.
+/// The settings of the runtime are also methods of `fiber::runtime::Builder`, and environment variables that win over the
+/// attribute. `allow` and `checkpoints` are about the body, which is checked for blocking calls as that of a task is.
 ///
 /// | argument | values | meaning |
 /// | --- | --- | --- |
@@ -58,6 +60,8 @@ use proc_macro::TokenStream;
 /// | `driver` | `"auto"`, `"io_uring"`, `"epoll"` | how the runtime waits for the outside world |
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say. Not yet in effect |
 /// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
+/// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes. They have no effect before there are time slices |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// A wrong argument is an error at its place that lists the right ones.
@@ -113,6 +117,12 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `fetch::spawn_scoped(scope, args..)` | runs it in a `fiber::scope`; its arguments may borrow |
 /// | `fetch::builder()` | a `fiber::Builder` with the task's attributes, for the rest: other attributes, `spawn_local` |
 /// | `fetch::TASK` | its descriptor in `fiber::registry` |
+///
+/// # Blocking calls
+///
+/// A call in the body that would block the worker, such as `std::thread::sleep` or `lock` of a `std::sync::Mutex`, does not
+/// compile: see [`macro@check`], and [`macro@allow_blocking`] for where it is meant. Loops get checkpoints: see
+/// [`macro@checkpoint`].
 ///
 /// # Arguments that cannot cross
 ///
@@ -200,6 +210,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name` | a string | its name in dumps and in the registry, instead of the function's. No other task of the module may have it: starting the runtime reports both places |
 /// | `companion` | `"name"`, or `false` | another name for the companion (`spawn_name` for associated functions), where the function's is also that of a module, type or crate; or none, for a task that is only called |
 /// | `associated` | none | the function stands in an `impl` block |
+/// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes. They have no effect before there are time slices |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in
@@ -210,8 +222,6 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where its fibers start, and who may take them |
 /// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how urgent its fibers are |
 /// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
-/// | `checkpoints` | `true`, `false` | whether loops get checkpoints |
-/// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
 /// | `unsafe(migrate)` | | started fibers of the task may change their thread; see below |
 ///
 /// # Safety of `unsafe(migrate)`

@@ -2,7 +2,7 @@
 //!
 //! The tests themselves stand in `tests/`; the programs they run are the binaries `peer` (the client that checks every
 //! byte, without fiber) and `echo_server` (the program under test, written as a user would write it). Nothing here
-//! uses fiber, so nothing here can share its mistakes.
+//! uses fiber, so nothing here can share its mistakes. What compilers say is asked with a crate of a user ([`sample`]).
 //!
 //! Waiting is done on events: a line of output, the end of a process, a count in `/proc`. Each wait has a generous limit
 //! and says, when that passes, what it waited for ([`wait`]). What a machine cannot do is reported as
@@ -11,6 +11,7 @@
 pub mod limits;
 pub mod peer;
 pub mod process;
+pub mod sample;
 pub mod server;
 pub mod skip;
 pub mod usage;

@@ -97,7 +97,7 @@ fn assembly(name: &str, attribute: &str) -> String {
     let libraries = env::current_exe().unwrap().parent().unwrap().to_owned();
     let status = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--crate-name", "codegen", "--crate-type", "lib", "--edition", "2024", "--emit", "asm", "-O"])
-        .args(["-C", "codegen-units=1", "-C", "metadata=same", "-D", "warnings"])
+        .args(["-C", "symbol-mangling-version=v0", "-C", "codegen-units=1", "-C", "metadata=same", "-D", "warnings"])
         .arg("-o")
         .arg(&output)
         .arg("-L")

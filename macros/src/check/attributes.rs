@@ -14,11 +14,19 @@ pub(super) struct Marks {
     pub(super) exempt: Option<TokenStream>,
     /// `#[fiber::checkpoint]` and `#[fiber::no_checkpoint]`.
     pub(super) checkpoint: Option<bool>,
+    /// Whether it may not be compiled: `#[cfg(..)]`, which the compiler looks at later.
+    pub(super) conditional: bool,
+}
+
+/// Whether this is one of ours.
+pub(super) fn is_ours(attr: &Attribute) -> bool {
+    let name = attr.path().segments.last().map(|name| name.ident.to_string());
+    matches!(name.as_deref(), Some("allow_blocking" | "checkpoint" | "no_checkpoint"))
 }
 
 /// Takes ours out of `attrs`.
 pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks {
-    let mut marks = Marks::default();
+    let mut marks = Marks { conditional: is_conditional(attrs), ..Marks::default() };
     attrs.retain(|attr| {
         let Some(name) = attr.path().segments.last() else { return true };
         // `checkpoint` alone is a common word.
@@ -40,7 +48,11 @@ pub(super) fn take(attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Marks
     marks
 }
 
-/// The same for an expression.
+pub(super) fn is_conditional(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+}
+
+/// The same as [`take`] for an expression.
 pub(super) fn take_of(expr: &mut Expr, mistakes: &mut Mistakes) -> Marks {
     attrs_of(expr).map(|attrs| take(attrs, mistakes)).unwrap_or_default()
 }

@@ -4,8 +4,13 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Macro, Result, Token};
+use syn::visit_mut::VisitMut;
+use syn::{Expr, Macro, Pat, Result, Token};
 
+use super::paths;
+use super::probe::{Asks, Called, generated, passing};
+use super::receiver::{can_be_mentioned_as_argument, is_harmless, repeatable, taken};
+use super::walk::Walk;
 use crate::table::named;
 use crate::words;
 
@@ -16,8 +21,10 @@ pub(super) struct Known {
     pub(super) arguments: Vec<Expr>,
     /// `;` in `vec![value; length]`, otherwise `,`.
     separator: TokenStream,
-    /// What is no expression, or is evaluated by the compiler.
-    rest: TokenStream,
+    /// Of `matches!`, with the condition behind it.
+    pattern: Option<(Pat, Option<Expr>)>,
+    /// How many of the arguments stand in the message or the output as they were written.
+    told: usize,
 }
 
 impl Known {
@@ -26,9 +33,12 @@ impl Known {
         let name = mac.path.segments.last()?.ident.to_string();
         let tokens = mac.tokens.clone();
         let parsed = match name.as_str() {
-            "assert" | "assert_eq" | "assert_ne" | "dbg" | "debug_assert" | "debug_assert_eq" | "debug_assert_ne"
-            | "eprint" | "eprintln" | "format" | "format_args" | "panic" | "print" | "println" | "todo"
-            | "unimplemented" | "unreachable" => Self::list.parse2(tokens),
+            "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" | "eprint" | "eprintln" | "format"
+            | "format_args" | "panic" | "print" | "println" | "todo" | "unimplemented" | "unreachable" => {
+                Self::list.parse2(tokens)
+            }
+            "assert" | "debug_assert" => Self::list.parse2(tokens).map(|known| known.telling(1)),
+            "dbg" => Self::list.parse2(tokens).map(|known| known.telling(usize::MAX)),
             "vec" => Self::vec.parse2(tokens),
             "matches" => Self::matches.parse2(tokens),
             "write" | "writeln" => Self::write.parse2(tokens),
@@ -37,9 +47,17 @@ impl Known {
         parsed.ok()
     }
 
+    fn of(arguments: Vec<Expr>) -> Self {
+        Self { destination: None, arguments, separator: quote!(,), pattern: None, told: 0 }
+    }
+
+    fn telling(mut self, first: usize) -> Self {
+        self.told = first.min(self.arguments.len());
+        self
+    }
+
     fn list(input: ParseStream<'_>) -> Result<Self> {
-        let arguments = Punctuated::<Expr, Token![,]>::parse_terminated(input)?.into_iter().collect();
-        Ok(Self { destination: None, arguments, separator: quote!(,), rest: TokenStream::new() })
+        Ok(Self::of(Punctuated::<Expr, Token![,]>::parse_terminated(input)?.into_iter().collect()))
     }
 
     fn vec(input: ParseStream<'_>) -> Result<Self> {
@@ -47,44 +65,119 @@ impl Known {
         if fork.parse::<Expr>().is_ok() && fork.peek(Token![;]) {
             let value = input.parse()?;
             let separator = input.parse::<Token![;]>()?.to_token_stream();
-            return Ok(Self { destination: None, arguments: vec![value], separator, rest: input.parse()? });
+            return Ok(Self { separator, ..Self::of(vec![value, input.parse()?]) });
         }
         Self::list(input)
     }
 
     fn matches(input: ParseStream<'_>) -> Result<Self> {
         let value = input.parse()?;
-        let separator = input.parse::<Token![,]>()?.to_token_stream();
-        Ok(Self { destination: None, arguments: vec![value], separator, rest: input.parse()? })
+        input.parse::<Token![,]>()?;
+        let pattern = Pat::parse_multi_with_leading_vert(input)?;
+        let condition = if input.parse::<Option<Token![if]>>()?.is_some() { Some(input.parse()?) } else { None };
+        input.parse::<Option<Token![,]>>()?;
+        Ok(Self { pattern: Some((pattern, condition)), ..Self::of(vec![value]) })
     }
 
     fn write(input: ParseStream<'_>) -> Result<Self> {
-        let destination = input.parse()?;
-        if input.is_empty() {
-            return Ok(Self {
-                destination: Some(destination),
-                arguments: Vec::new(),
-                separator: quote!(,),
-                rest: TokenStream::new(),
-            });
+        let destination = Some(input.parse()?);
+        if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
+            return Err(input.error("another macro of this name"));
         }
-        input.parse::<Token![,]>()?;
-        Ok(Self { destination: Some(destination), ..Self::list(input)? })
+        Ok(Self { destination, ..Self::list(input)? })
     }
 }
 
 impl ToTokens for Known {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { destination, arguments, separator, rest } = self;
+        let Self { destination, arguments, separator, pattern, .. } = self;
         for argument in destination.iter().chain(arguments) {
             if !tokens.is_empty() {
-                tokens.append_all(quote!(,));
+                tokens.append_all(separator.clone());
             }
             argument.to_tokens(tokens);
         }
-        if !rest.is_empty() {
-            tokens.append_all(quote!(#separator #rest));
+        if let Some((pattern, condition)) = pattern {
+            let condition = condition.iter();
+            tokens.append_all(quote!(, #pattern #(if #condition)*));
         }
+    }
+}
+
+impl Walk<'_> {
+    /// `write!(destination, ..)`: it calls a method of the destination.
+    fn write(&mut self, mac: &Macro, destination: &mut Expr) -> Option<TokenStream> {
+        let original = destination.clone();
+        self.receiver(destination);
+        if is_harmless(&original) {
+            return None;
+        }
+        let method = Called { name: "write_fmt", arguments: 1 };
+        let asks = self.asks(method.name)?;
+        if asks == Asks::Harmless && !self.prober.refuses_method(method) {
+            return None;
+        }
+        if asks == Asks::Harmless && !self.is_first(&original, method) {
+            return None;
+        }
+        let place = mac.path.segments.last()?.ident.span();
+        if can_be_mentioned_as_argument(&original) {
+            return Some(self.prober.mentioned(asks, method, place, &original));
+        }
+        let passing = passing();
+        let probe = self.prober.referenced(asks, method, place, &generated!(&#passing));
+        *destination = self.through(&probe, &taken(destination));
+        None
+    }
+
+    /// What `assert!` says if it fails has to be what the user wrote: a copy of it is walked, which is never run.
+    fn told(&mut self, arguments: &[Expr]) -> Option<TokenStream> {
+        let before = self.seen.rewritten;
+        let mut copies = arguments.to_vec();
+        copies.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
+        (self.seen.rewritten != before).then(|| generated!(let _ = (#(#copies,)*);))
+    }
+
+    /// A macro: what it is given is walked if it is one of std's; the probe that belongs beside it comes back.
+    pub(super) fn macro_call(&mut self, mac: &mut Macro) -> Option<TokenStream> {
+        let Some(mut known) = Known::parse(mac) else {
+            if mentions_suspicious(&mac.tokens) {
+                self.seen.perhaps += 2;
+            }
+            if self.shadowed && self.exempt.is_some() {
+                mac.tokens = paths::absolute_tokens(std::mem::take(&mut mac.tokens));
+            }
+            return None;
+        };
+        let mut before = self.seen.rewritten;
+        let (told, others) = known.arguments.split_at_mut(known.told);
+        let mut probe = None;
+        if told.iter().all(repeatable) {
+            probe = self.told(told);
+            before = self.seen.rewritten;
+        } else {
+            told.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
+        }
+        if let Some(destination) = &mut known.destination {
+            probe = self.write(mac, destination);
+        }
+        for argument in others {
+            match argument {
+                // `name = value`, not an assignment.
+                Expr::Assign(named) if matches!(*named.left, Expr::Path(_)) => self.visit_expr_mut(&mut named.right),
+                argument => self.visit_expr_mut(argument),
+            }
+        }
+        if let Some((pattern, Some(condition))) = &mut known.pattern {
+            self.names.open();
+            self.names.bind(pattern);
+            self.visit_expr_mut(condition);
+            self.names.close();
+        }
+        if self.seen.rewritten != before {
+            mac.tokens = known.into_token_stream();
+        }
+        probe
     }
 }
 

@@ -20,7 +20,7 @@
 //! - [`receiver`]: places and values. [`paths`]: what a path can be. [`macros`]: those whose arguments are walked.
 //! - [`attributes`], [`exempt`]: `allow_blocking` and its kin, and whether they are needed.
 //! - [`loops`]: the checkpoints, which the same walk inserts.
-//! - [`support`], [`shape`]: the part of the runtime that follows from the table, and what its signatures say.
+//! - [`mod@support`], [`shape`]: the part of the runtime that follows from the table, and what its signatures say.
 //!
 //! Rejected: deciding by spelling (`TcpStream::connect` may be ours, `nap` may be `sleep`); `#[deprecated]` with `deny`
 //! (names the wrong thing, and `--cap-lints` hides it); a panic in a constant (silent under `cargo check`).

@@ -6,25 +6,26 @@ use syn::{Ident, ItemUse, Macro, Path, Token};
 
 use super::macros;
 use super::shape::shape;
-use crate::table::{Entry, Form, entries, named};
+use crate::table::{Entry, Form, TYPES, WRAPPERS, entries, named};
 
 /// The functions of the table with the last segment `name`: free ones, or those of types.
 pub(super) fn functions(name: &str, associated: bool) -> Vec<&'static Entry> {
     named(name).filter(|entry| is_function(entry, associated)).collect()
 }
 
-/// The free functions of the table.
-pub(super) fn all_functions() -> Vec<&'static Entry> {
-    entries().iter().filter(|entry| is_function(entry, false)).collect()
+/// The free functions of the table that an import may have given another name, those that block by what they are given last
+/// and apart; of `arguments` arguments, if that is known.
+pub(super) fn renamable(arguments: Option<usize>) -> (Vec<&'static Entry>, Vec<&'static Entry>) {
+    let fits = |entry: &&Entry| {
+        let shape = shape(entry);
+        is_function(entry, false) && !shape.takes_closure && arguments.is_none_or(|count| shape.arguments == count)
+    };
+    entries().iter().filter(fits).partition(|entry| !entry.depends_on_arguments())
 }
 
-/// Those that can be called with so many arguments, one of them a closure or not.
-pub(super) fn functions_with_arity(arguments: usize, with_closure: bool) -> Vec<&'static Entry> {
-    let fits = |entry: &&Entry| {
-        let Form::Function(function) = entry.form else { return false };
-        shape(entry).arguments == arguments && function.signature.contains("FnOnce") == with_closure
-    };
-    all_functions().into_iter().filter(fits).collect()
+/// The methods with this name that a path can stand for as a function of one argument: `Path::exists`.
+pub(super) fn methods(name: &str) -> impl Iterator<Item = &'static Entry> {
+    named(name).filter(|entry| matches!(entry.form, Form::Method { of_trait: false, .. }) && entry.arguments == 0)
 }
 
 fn is_function(entry: &Entry, associated: bool) -> bool {
@@ -55,6 +56,24 @@ pub(super) fn is_of_type(path: &syn::ExprPath) -> bool {
 pub(super) fn names_type(segments: &[String]) -> bool {
     let owner = segments.len().checked_sub(2).map(|owner| &segments[owner]);
     owner.is_some_and(|owner| owner.starts_with(char::is_uppercase))
+}
+
+/// The same for the names that types and traits of std with blocking methods have, whoever's they are.
+pub(super) fn names_type_of_table(segments: &[String]) -> bool {
+    const TRAITS: [&str; 6] = ["BufRead", "FileExt", "IntoIterator", "Iterator", "Read", "Write"];
+    let owner = segments.len().checked_sub(2).map(|owner| segments[owner].as_str());
+    let is_owner = |path: &str, owner| path.rsplit("::").next() == Some(owner);
+    owner.is_some_and(|owner| {
+        TRAITS.contains(&owner)
+            || TYPES.iter().any(|ty| is_owner(ty.path, owner))
+            || WRAPPERS.iter().any(|wrapper| is_owner(wrapper.path, owner))
+    })
+}
+
+/// Whether this is what the instructions of a processor are called in `std::arch`. Some of those functions take constants
+/// among their arguments, and only where they are called by their names.
+pub(super) fn is_of_the_processor(name: &str) -> bool {
+    name.starts_with('_') || name.contains("_n_") || name.contains("_lane_") || name.contains("_laneq_")
 }
 
 /// Makes `std::` absolute, wherever the walk looks, because at this place `std` means the shadow.

@@ -6,8 +6,10 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, Path};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Path, Token};
 
+use super::paths::renamable;
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -129,6 +131,11 @@ impl Prober {
         self.ask_receiver(asks, method, place, &generated!(#support::Receiver(#marker, #reference)))
     }
 
+    /// `probe` behind `call`, which says of which types its arguments are.
+    pub(super) fn after(call: &TokenStream, probe: &TokenStream) -> TokenStream {
+        generated!(let _ = #call; #probe)
+    }
+
     fn ask_receiver(&self, asks: Asks, method: Called<'_>, place: Span, receiver: &TokenStream) -> TokenStream {
         let (support, verdict) = (Ident::new("__fiber", place), Ident::new("verdict", place));
         let questions = match asks {
@@ -166,10 +173,10 @@ impl Prober {
         let mut questions = TokenStream::new();
         let mut either = generated!(#support::Fine);
         for entry in entries.iter().filter(|entry| asks == Asks::Blocking || !self.allows(entry)) {
-            let Form::Function(row) = entry.form else { continue };
+            let calls = if let Form::Function(row) = entry.form { row.calls } else { &[] };
             let identity = self.identity(entry, function);
             let arguments = arguments.clone().map(|arguments| {
-                let verdicts = row.calls.iter().zip(arguments).filter_map(|(method, argument)| {
+                let verdicts = calls.iter().zip(arguments).filter_map(|(method, argument)| {
                     let marker = marker(method);
                     super::receiver::can_be_mentioned_as_argument(argument)
                         .then(|| generated!((#argument).__fiber_receiver(#marker).verdict().0))
@@ -177,7 +184,7 @@ impl Prober {
                 generated!(#(.or(#verdicts))*)
             });
             let by_arguments = match arguments {
-                _ if row.calls.is_empty() => TokenStream::new(),
+                _ if calls.is_empty() => TokenStream::new(),
                 None => continue,
                 Some(verdicts) => generated!(.and(#support::Fine #verdicts)),
             };
@@ -197,6 +204,47 @@ impl Prober {
         questions
     }
 
+    /// Asks whether `function`, which the user wrote as `path`, is one of the table under another name; `arguments` as in
+    /// [`function`](Self::function). The path stands there a second time: it becomes either the function of the list, or the
+    /// user's.
+    pub(super) fn renamed(
+        &self,
+        function: &Ident,
+        path: &Path,
+        arguments: Option<&Punctuated<Expr, Token![,]>>,
+    ) -> TokenStream {
+        let (entries, others) = renamable(arguments.map(Punctuated::len));
+        let Some((first, last)) = ends(path) else { return TokenStream::new() };
+        let (support, own, verdict) = (support(), Ident::new("own", Span::mixed_site()), Ident::new("verdict", first));
+        let list = entries.iter().rev().filter(|entry| !self.allows(entry)).fold(generated!(()), |rest, entry| {
+            let (marker, std) = (trait_ident(entry, Span::mixed_site()), std_path(&entry.path));
+            let types = settled(entry);
+            let types = (!types.is_empty()).then(|| generated!(::<#(#types),*>));
+            generated!((#support::functions::#marker, #std #types, #rest))
+        });
+        let question = quote_spanned!(last=> .ok());
+        let others = self.function(Asks::Harmless, &others, function, path, arguments);
+        generated! {
+            #[allow(deprecated)]
+            let list = #list;
+            let #own = #path;
+            let #verdict = #own.__fiber_among(&list).verdict().settle(&#own, &#function);
+            #verdict #question;
+            #others
+        }
+    }
+
+    /// `path` is that of `entry`, spelled out.
+    pub(super) fn certain(&self, asks: Asks, entry: &Entry, path: &Path) -> TokenStream {
+        let Some((first, last)) = ends(path) else { return TokenStream::new() };
+        if asks == Asks::Blocking || self.allows(entry) {
+            return TokenStream::new();
+        }
+        let (support, verdict) = (support(), Ident::new("verdict", first));
+        let question = self.call_over(&trait_ident(entry, last), first, last);
+        generated!(let #verdict = (#support::Blocks,); #question)
+    }
+
     /// `support::name::ok(verdict.0);`, the tokens at the place of a whole path: an error underlines all of it.
     fn call_over(&self, name: &Ident, first: Span, last: Span) -> TokenStream {
         let (support, verdict) = (Ident::new("__fiber", first), Ident::new("verdict", first));
@@ -208,22 +256,46 @@ impl Prober {
 
     /// Whether `function` is the one of `entry`.
     fn identity(&self, entry: &Entry, function: &Ident) -> TokenStream {
-        let Form::Function(row) = entry.form else { return TokenStream::new() };
-        let support = support();
-        let segments = entry.path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
-        let std = generated!(#(::#segments)*);
-        let types: Vec<TokenStream> = shape(entry).settled.iter().map(|ty| generated_everywhere(ty)).collect();
+        let std = std_path(&entry.path);
+        let row = match entry.form {
+            Form::Function(row) => row,
+            Form::Method { of, .. } if of.generics.contains('T') => {
+                let (ty, name) = (std_path(of.path), Ident::new(entry.name, Span::mixed_site()));
+                return generated!({
+                    let (std, settled) = (#std, #ty::<()>::#name);
+                    #function.__fiber_beside(&std).verdict().settle(&std, &settled)
+                });
+            }
+            _ => {
+                return generated!({
+                    let std = #std;
+                    #function.__fiber_beside(&std).verdict()
+                });
+            }
+        };
+        let types = settled(entry);
         let lints = row.deprecated.then(|| generated!(#[allow(deprecated)]));
         if types.is_empty() {
-            return generated!({ #lints let std = #std; #support::Pair(&#function, &std).verdict() });
+            return generated!({ #lints let std = #std; #function.__fiber_beside(&std).verdict() });
         }
         let open = types.iter().map(|_| generated!(_));
         generated!({
             #lints
             let (std, settled) = (#std::<#(#open),*>, #std::<#(#types),*>);
-            #support::Pair(&#function, &std).verdict().settle(&std, &settled)
+            #function.__fiber_beside(&std).verdict().settle(&std, &settled)
         })
     }
+}
+
+/// `::std::fs::read`.
+fn std_path(path: &str) -> TokenStream {
+    let segments = path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
+    generated!(#(::#segments)*)
+}
+
+/// Types that fit the type parameters of a function.
+fn settled(entry: &Entry) -> Vec<TokenStream> {
+    shape(entry).settled.iter().map(|ty| generated_everywhere(ty)).collect()
 }
 
 /// The type of the method `name`.

@@ -1,14 +1,20 @@
 //! Places and values. `self.state[i]` is a place: a probe may mention it again. `open()?` is a value: mentioned again, it
 //! would be a second call, so a probe has to take it on its way.
 
-use syn::{Expr, Ident, UnOp};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Block, Expr, Ident, Item, Macro, UnOp};
+
+use super::attributes;
+use super::macros::Known;
 
 /// Whether `expr` is a place that begins with a variable, or a reference to one.
 pub(super) fn can_be_mentioned(expr: &Expr) -> bool {
     match expr {
         Expr::Path(_) => true,
+        // It may be a place: taken on its way, it would be moved.
+        Expr::Macro(expr) => Known::parse(&expr.mac).is_none(),
         Expr::Field(field) => can_be_mentioned(&field.base),
-        Expr::Index(index) => can_be_mentioned(&index.expr) && duplicable(&index.index),
+        Expr::Index(index) => can_be_mentioned(&index.expr) && repeatable(&index.index),
         Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)) && can_be_mentioned(&unary.expr),
         Expr::Paren(paren) => can_be_mentioned(&paren.expr),
         Expr::Group(group) => can_be_mentioned(&group.expr),
@@ -57,7 +63,8 @@ pub(super) fn root(expr: &mut Expr) -> &mut Expr {
     }
 }
 
-/// Whether no type that this expression can have blocks in anything, or it never has a value.
+/// Whether no type that this expression can have blocks in anything, or it never has a value. A text and a tuple can be an
+/// address to look up.
 pub(super) fn is_harmless(expr: &Expr) -> bool {
     matches!(
         expr,
@@ -66,12 +73,61 @@ pub(super) fn is_harmless(expr: &Expr) -> bool {
             | Expr::Break(_)
             | Expr::Closure(_)
             | Expr::Continue(_)
-            | Expr::Lit(_)
             | Expr::Range(_)
             | Expr::Repeat(_)
             | Expr::Return(_)
             | Expr::Struct(_)
-            | Expr::Tuple(_)
+    )
+}
+
+/// What the items come from: `list` of `list?.enumerate().rev()`.
+pub(super) fn iterated(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Try(expr) => iterated(&expr.expr),
+        Expr::Paren(expr) => iterated(&expr.expr),
+        Expr::MethodCall(call) if is_adaptor(&call.method.to_string()) => iterated(&call.receiver),
+        _ => expr,
+    }
+}
+
+fn is_adaptor(name: &str) -> bool {
+    matches!(
+        name,
+        "cloned"
+            | "copied"
+            | "enumerate"
+            | "expect"
+            | "filter"
+            | "map"
+            | "rev"
+            | "skip"
+            | "step_by"
+            | "take"
+            | "unwrap"
+            | "zip"
+    )
+}
+
+/// Whether a method of this name gives what a collection, a slice or a text holds: most loops go over that, and a look at
+/// them would cost the compiler time for nothing.
+pub(super) fn iterates_memory(name: &str) -> bool {
+    matches!(
+        name,
+        "char_indices"
+            | "chars"
+            | "chunks"
+            | "chunks_exact"
+            | "chunks_mut"
+            | "drain"
+            | "into_keys"
+            | "into_values"
+            | "iter"
+            | "iter_mut"
+            | "keys"
+            | "split_whitespace"
+            | "values"
+            | "values_mut"
+            | "windows"
     )
 }
 
@@ -98,15 +154,39 @@ pub(super) fn duplicable(expr: &Expr) -> bool {
     }
 }
 
+/// Whether the expression may stand twice, however much it is: nothing in it declares something for all of the crate, or
+/// means something to the walk.
+pub(super) fn repeatable(expr: &Expr) -> bool {
+    struct Repeatable(bool);
+
+    impl VisitMut for Repeatable {
+        fn visit_item_mut(&mut self, _: &mut Item) {
+            self.0 = false;
+        }
+
+        fn visit_macro_mut(&mut self, mac: &mut Macro) {
+            self.0 &= Known::parse(mac).is_some();
+        }
+
+        fn visit_attribute_mut(&mut self, attr: &mut Attribute) {
+            self.0 &= !attributes::is_ours(attr);
+        }
+    }
+
+    let mut walk = Repeatable(true);
+    duplicable(expr) || {
+        walk.visit_expr_mut(&mut expr.clone());
+        walk.0
+    }
+}
+
 /// Takes `expr` out, to be put back in another form.
 pub(super) fn taken(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, Expr::Verbatim(proc_macro2::TokenStream::new()))
 }
 
 /// Whether `block` neither calls anything nor loops, as far as one sees.
-pub(super) fn is_call_free(block: &syn::Block) -> bool {
-    use syn::visit_mut::VisitMut;
-
+pub(super) fn is_call_free(block: &Block) -> bool {
     struct Calls(bool);
 
     impl VisitMut for Calls {
@@ -123,11 +203,11 @@ pub(super) fn is_call_free(block: &syn::Block) -> bool {
                     | Expr::Verbatim(_)
             );
             if !self.0 {
-                syn::visit_mut::visit_expr_mut(self, expr);
+                visit_mut::visit_expr_mut(self, expr);
             }
         }
 
-        fn visit_macro_mut(&mut self, _: &mut syn::Macro) {
+        fn visit_macro_mut(&mut self, _: &mut Macro) {
             self.0 = true;
         }
     }

@@ -11,6 +11,7 @@ use crate::table::{Entry, Form, entries};
 #[derive(Default)]
 pub(super) struct Shape {
     pub(super) arguments: usize,
+    pub(super) takes_closure: bool,
     /// For each type parameter a type that fits, for where the user's function is another and nothing else says.
     pub(super) settled: Vec<&'static str>,
 }
@@ -35,7 +36,12 @@ impl Shape {
             GenericParam::Type(parameter) => Some(settled(parameter)),
             _ => None,
         });
-        Self { arguments: signature.inputs.len(), settled: types.collect() }
+        let where_clause = signature.generics.where_clause.to_token_stream().to_string();
+        Self {
+            arguments: signature.inputs.len(),
+            takes_closure: where_clause.contains("FnOnce"),
+            settled: types.collect(),
+        }
     }
 }
 

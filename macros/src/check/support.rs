@@ -11,6 +11,7 @@ use crate::table::{Entry, Form, TYPES, WRAPPERS, Wrapper, entries, method, named
 pub(crate) fn support() -> TokenStream {
     let methods = markers();
     let traits = entries().iter().map(entry_trait);
+    let (functions, found) = functions();
     let denials = TYPES.iter().flat_map(|ty| {
         let generics = ty.generics;
         ty.implementors().into_iter().flat_map(move |implementor| {
@@ -27,7 +28,11 @@ pub(crate) fn support() -> TokenStream {
         /// A type for each name of a method that may block.
         #[allow(non_camel_case_types, missing_docs)]
         pub mod methods { #methods }
+        /// A type for each function that blocks.
+        #[allow(missing_docs)]
+        pub mod functions { #functions }
         #(#traits)*
+        #found
         #(#denials)*
         #(#wrappers)*
         #shadow
@@ -63,6 +68,30 @@ fn markers() -> TokenStream {
             }
         })
         .collect()
+}
+
+/// A marker for each function, and what leads from it to the trait with the message.
+fn functions() -> (TokenStream, TokenStream) {
+    let names = entries().iter().filter(|entry| entry.is_function()).map(|entry| trait_ident(entry, Span::call_site()));
+    names
+        .map(|name| {
+            let marker = quote! {
+                #[derive(Debug)]
+                pub struct #name;
+            };
+            let found = quote! {
+                #[allow(missing_docs)]
+                impl<'call> Found<'call, functions::#name> {
+                    pub fn ok(self)
+                    where
+                        BlocksHere<'call>: #name,
+                    {
+                    }
+                }
+            };
+            (marker, found)
+        })
+        .unzip()
 }
 
 /// The trait that only a harmless call has; its absence is the message.

@@ -3,13 +3,13 @@
 //! Here is the way through it, with the scopes and what the attributes on the way say; [`calls`](super::calls) has what
 //! is done to an expression.
 
-use proc_macro2::{Ident, Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, ImplItem, Item, ItemFn, Pat, Signature,
-    Stmt, TraitItem,
+    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat,
+    Signature, Stmt, TraitItem,
 };
 
 use super::attributes::{self, Marks};
@@ -17,8 +17,9 @@ use super::exempt::Exempt;
 use super::loops::{self, Checkpoints};
 use super::names::Names;
 use super::probe::{Asks, Called, Prober, generated, passing};
-use super::receiver::{can_be_mentioned_as_argument, taken};
+use super::receiver::{can_be_mentioned_as_argument, is_harmless, iterated, iterates_memory, taken};
 use crate::parse::Mistakes;
+use crate::table::named;
 
 /// What `for` calls on what stands behind `in`.
 const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
@@ -73,11 +74,11 @@ impl Walk<'_> {
     }
 
     /// The same at a call of something that an import might have renamed.
-    pub(super) fn asks_perhaps(&mut self) -> Option<Asks> {
+    pub(super) fn asks_perhaps(&mut self) -> bool {
         self.seen.perhaps += 1;
-        let asks = self.exempt.is_none().then_some(Asks::Harmless);
-        self.seen.rewritten += usize::from(asks.is_some());
-        self.supported |= asks.is_some();
+        let asks = self.exempt.is_none();
+        self.seen.rewritten += usize::from(asks);
+        self.supported |= asks;
         asks
     }
 
@@ -109,18 +110,25 @@ impl Walk<'_> {
         (self.checkpoints, self.supported, self.answered) = outside;
     }
 
-    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks) {
+    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
         let original = expr.expr.clone();
         self.receiver(&mut expr.expr);
-        // What a call gives is asked about there: std makes its blocking iterators with methods of the table.
-        if can_be_mentioned_as_argument(&original)
+        if !self.is_known(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
-            let passing = passing();
             let place = last_span(&original);
-            let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
-            *expr.expr = self.through(&probe, &taken(&mut expr.expr));
+            match statement {
+                Some(before) if can_be_mentioned_as_argument(&original) => {
+                    let probe = self.prober.mentioned(asks, INTO_ITER, place, &original);
+                    before.push(self.statement(&probe, &expr.attrs));
+                }
+                _ => {
+                    let passing = passing();
+                    let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
+                    *expr.expr = self.through(&probe, &taken(&mut expr.expr));
+                }
+            }
         }
         self.names.open();
         self.names.bind(&expr.pat);
@@ -130,6 +138,21 @@ impl Walk<'_> {
         if here {
             self.supported = true;
             loops::insert(&mut expr.body);
+        }
+    }
+
+    /// Whether what a loop goes over needs no look of its own: it is in memory, or comes from a call with a name of the table,
+    /// such as `rx.iter()` or `fs::read_dir(path)?`, and one mistake is one error.
+    fn is_known(&self, expr: &Expr) -> bool {
+        match iterated(expr) {
+            Expr::MethodCall(call) => {
+                let name = call.method.to_string();
+                iterates_memory(&name) || self.prober.knows_method(Called { name: &name, arguments: call.args.len() })
+            }
+            Expr::Call(call) => matches!(&*call.func, Expr::Path(callee)
+                if callee.path.segments.last().is_some_and(|last| named(&last.ident.to_string()).next().is_some())),
+            Expr::Macro(_) => true,
+            other => is_harmless(other),
         }
     }
 
@@ -155,9 +178,18 @@ impl Walk<'_> {
 
     /// `visit`, under what stands at `marks`.
     pub(super) fn marked(&mut self, marks: &Marks, mut visit: impl FnMut(&mut Self)) {
-        match &marks.exempt {
-            Some(at) if self.exempt.is_none() => self.exempted(at, visit),
-            _ => visit(self),
+        self.compiled_perhaps(marks.conditional, |walk| match &marks.exempt {
+            Some(at) if walk.exempt.is_none() => walk.exempted(at, &mut visit),
+            _ => visit(walk),
+        });
+    }
+
+    /// What is asked in code that may not be compiled has to be asked behind it again.
+    fn compiled_perhaps(&mut self, conditional: bool, visit: impl FnOnce(&mut Self)) {
+        let before = conditional.then(|| (self.asked.clone(), self.answered.clone()));
+        visit(self);
+        if let Some((asked, answered)) = before {
+            (self.asked, self.answered) = (asked, answered);
         }
     }
 
@@ -183,12 +215,14 @@ impl Walk<'_> {
                 let tokens = mac.mac.tokens.clone();
                 let expression = mac.semi_token.is_none();
                 let mut probe = None;
-                self.marked(&marks, |walk| {
+                self.marked(&marks, |walk| probe = walk.macro_call(&mut mac.mac));
+                match probe {
                     // The last one may be the value of the block.
-                    probe = walk.macro_call(&mut mac.mac, (!expression).then_some(block));
-                });
-                if let Some(probe) = probe {
-                    statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
+                    Some(probe) if expression => {
+                        statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
+                    }
+                    Some(probe) => block.push(self.statement(&probe, &mac.attrs)),
+                    None => {}
                 }
                 self.names.bind_all(tokens);
                 self.after(&marks);
@@ -200,6 +234,10 @@ impl Walk<'_> {
                     let rewritten = match &mut *expr {
                         Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
                         Expr::Call(call) if whole => walk.call(call, Some(block)),
+                        Expr::ForLoop(expr) => {
+                            walk.for_loop(expr, &marks, Some(block));
+                            None
+                        }
                         expr => {
                             walk.visit_marked(expr, &marks);
                             None
@@ -244,7 +282,7 @@ impl Walk<'_> {
             // Evaluated by the compiler.
             Expr::Const(_) | Expr::Verbatim(_) => None,
             Expr::ForLoop(expr) => {
-                self.for_loop(expr, marks);
+                self.for_loop(expr, marks, None);
                 None
             }
             Expr::If(expr) => {
@@ -264,7 +302,7 @@ impl Walk<'_> {
                 }
                 None
             }
-            Expr::Macro(expr) => match self.macro_call(&mut expr.mac, None) {
+            Expr::Macro(expr) => match self.macro_call(&mut expr.mac) {
                 Some(probe) => {
                     let attrs = std::mem::take(&mut expr.attrs);
                     Some(self.beside(&probe, &attrs, expr))
@@ -272,8 +310,8 @@ impl Walk<'_> {
                 None => None,
             },
             Expr::MethodCall(call) => self.method_call(call, None),
-            Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => {
-                let path = path.path.clone();
+            Expr::Path(path) if path.attrs.is_empty() => {
+                let path = path.clone();
                 self.path_as_value(&path, false)
             }
             Expr::Path(_) => None,
@@ -328,11 +366,13 @@ impl VisitMut for Walk<'_> {
     }
 
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
-        self.names.open();
-        self.names.bind(&arm.pat);
-        self.visit_pat_mut(&mut arm.pat);
-        self.visit_expr_mut(&mut arm.body);
-        self.names.close();
+        self.compiled_perhaps(attributes::is_conditional(&arm.attrs), |walk| {
+            walk.names.open();
+            walk.names.bind(&arm.pat);
+            walk.visit_pat_mut(&mut arm.pat);
+            walk.visit_expr_mut(&mut arm.body);
+            walk.names.close();
+        });
     }
 
     /// In a pattern, only the condition behind it is run.
@@ -375,6 +415,14 @@ impl VisitMut for Walk<'_> {
         }
     }
 
+    fn visit_field_value_mut(&mut self, field: &mut FieldValue) {
+        self.visit_expr_mut(&mut field.expr);
+        // `Hooks { sleep }`: what stands for the name has to be written behind it.
+        if !matches!(field.expr, Expr::Path(_)) {
+            field.colon_token.get_or_insert_default();
+        }
+    }
+
     fn visit_type_mut(&mut self, _: &mut syn::Type) {}
 
     fn visit_generic_argument_mut(&mut self, _: &mut syn::GenericArgument) {}
@@ -399,10 +447,16 @@ impl Walk<'_> {
 }
 
 /// The place of the last word of an expression: `rx` of `&self.rx`.
-pub(super) fn last_span(expr: &Expr) -> Span {
-    let words = expr.to_token_stream().into_iter().filter_map(|token| match token {
-        TokenTree::Ident(word) => Some(word),
+pub(super) fn last_span(expr: &impl ToTokens) -> Span {
+    last_word(expr.to_token_stream()).unwrap_or_else(Span::call_site)
+}
+
+/// `files` of `open().files[0]`, `x` of `{ x }`.
+fn last_word(tokens: TokenStream) -> Option<Span> {
+    let words = tokens.clone().into_iter().filter(|token| matches!(token, TokenTree::Ident(_)));
+    let groups = tokens.into_iter().filter_map(|token| match token {
+        TokenTree::Group(group) => last_word(group.stream()),
         _ => None,
     });
-    words.last().map_or_else(Span::call_site, |word: Ident| word.span())
+    words.map(|word| word.span()).last().or_else(|| groups.last())
 }

@@ -63,6 +63,12 @@ pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Entry> {
 }
 
 impl Entry {
+    /// Whether it blocks only if what it is given does.
+    #[allow(dead_code, reason = "for the attributes")]
+    pub(crate) fn depends_on_arguments(&self) -> bool {
+        matches!(self.form, Form::Function(function) if !function.calls.is_empty())
+    }
+
     fn function(function: &'static Function) -> Self {
         Self {
             path: function.path.to_owned(),
@@ -129,6 +135,15 @@ impl Function {
 }
 
 impl Type {
+    /// The type of fiber that takes its place. A trait has none: harmless types implement it too.
+    #[allow(dead_code, reason = "for the programs")]
+    pub(crate) fn replacing_type(&self) -> Option<&'static str> {
+        match self.replacement {
+            Replacement::Type(path) if self.implementors.is_empty() => Some(path),
+            _ => None,
+        }
+    }
+
     /// The types whose methods block, as they are written in an `impl`.
     pub(crate) fn implementors(&self) -> Vec<String> {
         if self.implementors.is_empty() {

@@ -332,7 +332,7 @@ pub(crate) static TYPES: &[Type] = &[
         "fiber::sync::OnceLock",
         &[methods(INITIALISER, &["get_or_init(_)", "set(_)", "wait()"])],
     ),
-    generic("std::sync::LazyLock", "<T, F>", "fiber::sync::LazyLock", &[methods(INITIALISER, &["force(_)"])]),
+    generic("std::sync::LazyLock", "<T, F>", "fiber::sync::LazyLock", &[methods(INITIALISER, &["force()"])]),
     // ---- channels
     generic(
         "std::sync::mpsc::Receiver",

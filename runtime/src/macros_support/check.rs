@@ -197,7 +197,22 @@ impl<M: Method> Harmless<M> {
 
 /// The function that the user calls, and one of std.
 #[derive(Debug)]
-pub struct Pair<'a, A, B>(pub &'a A, pub &'a B);
+pub struct Pair<'a, A, B>(PhantomData<(&'a A, &'a B)>);
+
+/// Makes a [`Pair`] by a method call: on something that the compiler does not know, it says nothing.
+pub trait Beside: Sized {
+    /// See [`Pair`].
+    fn __fiber_beside<'a, B>(&'a self, _std: &'a B) -> Pair<'a, Self, B> {
+        Pair(PhantomData)
+    }
+
+    /// See [`Among`].
+    fn __fiber_among<'a, L>(&'a self, _list: &'a L) -> Among<'a, Self, L> {
+        Among(PhantomData)
+    }
+}
+
+impl<T> Beside for T {}
 
 impl<A> Pair<'_, A, A> {
     /// They are one.
@@ -225,7 +240,49 @@ impl Different {
     }
 }
 
+/// The function that the user calls, and many of std: `(marker, function, the others)`. It is for functions that an import
+/// may have given another name. One call of `verdict` looks down the list, because a question for each function would cost
+/// the compiler ten times as much.
+#[derive(Debug)]
+pub struct Among<'a, F, L>(PhantomData<(&'a F, &'a L)>);
+
+impl<'a, E, F, L> Among<'a, F, (E, F, L)> {
+    /// It is this one.
+    pub fn verdict(&self) -> Found<'a, E> {
+        never()
+    }
+}
+
+impl<'a, E, F, G, L> Deref for Among<'a, F, (E, G, L)> {
+    type Target = Among<'a, F, L>;
+
+    fn deref(&self) -> &Self::Target {
+        never()
+    }
+}
+
+impl<F> Among<'_, F, ()> {
+    /// It is none of them.
+    pub fn verdict(&self) -> Fine {
+        Fine
+    }
+}
+
+/// The user's function is the one of std with the marker `E`.
+#[derive(Debug)]
+pub struct Found<'a, E>(PhantomData<(&'a (), E)>);
+
+impl<E> Found<'_, E> {
+    /// The list settled the arguments.
+    pub fn settle<T, S>(self, _list: &T, _call: &S) -> Self {
+        self
+    }
+}
+
 impl Fine {
+    /// The answer of an [`Among`]. On [`Found`] it has the bound that the entry has no impl for.
+    pub fn ok(self) {}
+
     /// Std's function had its arguments open; nothing has settled them, so they become those of `settled`.
     pub fn settle<T>(self, _std: &T, _settled: &T) -> Self {
         self
@@ -275,7 +332,7 @@ impl NeedsExemption for Blocks {}
 
 /// The traits of the probes, without names, to be imported by a glob.
 pub mod probes {
-    pub use super::{ByPointer as _, ByReference as _};
+    pub use super::{Beside as _, ByPointer as _, ByReference as _};
 }
 
 /// Where the attributes insert it, a fiber may be made to yield. It never ends a fiber: code between two calls that may
