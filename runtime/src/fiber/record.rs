@@ -12,6 +12,7 @@
 
 use super::block;
 use super::join::JoinState;
+use super::locals::Locals;
 use super::slot::{Slot, SlotInfo};
 use super::stack::StackBounds;
 use super::unwind::{NotStarted, Raised};
@@ -21,7 +22,7 @@ use crate::sys::sync::thread::Thread;
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
 use std::alloc::Layout;
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +62,8 @@ pub(crate) struct Custom {
     pub(crate) name: Option<Arc<str>>,
     /// Bytes of stack; `None` for the runtime's default.
     pub(crate) stack_size: Option<usize>,
+    /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
+    pub(crate) locals: Option<Box<Locals>>,
 }
 
 impl Identity {
@@ -129,6 +132,8 @@ pub(crate) struct Own {
     pub(crate) raised: Cell<bool>,
     /// Whether the fiber is suspended, or was, in the middle of an unwinding.
     pub(crate) unwinding: Cell<bool>,
+    /// The fiber's own variables, once it has one. Emptied by the fiber when it ends.
+    pub(crate) locals: OnceCell<Box<Locals>>,
 }
 
 /// What a record can do, by type of closure and result.
@@ -165,7 +170,8 @@ unsafe impl Sync for FiberRef {}
 
 impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
-    pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, identity: Identity) -> (FiberRef, Handle<T>) {
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
+        let locals = identity.custom.as_mut().and_then(|custom| custom.locals.take());
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
         let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
@@ -187,7 +193,7 @@ impl FiberRef {
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),
-                own: Own::default(),
+                own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });

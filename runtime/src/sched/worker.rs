@@ -567,6 +567,9 @@ fn fiber_main(slot: &Slot) {
         // SAFETY: as above.
         unsafe { fiber.run() }
     };
+    if let Some(locals) = fiber.own.locals.get() {
+        locals.clear();
+    }
     if let Some(task) = fiber.identity.task {
         let worker = Worker::current().expect("a fiber runs on a worker");
         task.counters().finished(worker.index, panicked);
