@@ -81,7 +81,8 @@ pub use sync::select;
 pub use task::{
     Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
     Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, current,
-    is_cancelled, park, park_timeout, race, registry, scope, shield, spawn, spawn_local, try_current, yield_now,
+    is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, spawn, spawn_local, try_current,
+    yield_now,
 };
 
 /// What `join!` and `try_join!` call: no part of the interface.

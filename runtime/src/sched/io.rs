@@ -113,6 +113,7 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
         Interrupted(Interruption<'a>),
     }
     let current = Current::get().expect("an operation is awaited on a fiber");
+    current.may_suspend();
     if let Some(interruption) = current.interruption() {
         return Err(interruption.into_error());
     }

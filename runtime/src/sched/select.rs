@@ -200,6 +200,11 @@ pub(crate) fn first_of(arms: &mut [&mut dyn Arm], biased: bool, patience: Patien
 /// Steps 2 to 4; without patience, as if step 3 had taken no time.
 fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> Round<'a> {
     let current = Current::get();
+    if let Some(current) = current
+        && !matches!(patience, Patience::None)
+    {
+        current.may_suspend();
+    }
     let wait = Wait::new(current, false, true);
     let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
     let in_line = AbortOnUnwind;
@@ -239,6 +244,9 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
 /// Waits until the alert, which is the caller's, is raised. A cancelled fiber unwinds.
 pub(crate) fn wait_for_alert(alert: &Alert) {
     let current = Current::get();
+    if let Some(current) = current {
+        current.may_suspend();
+    }
     if alert.was_raised() {
         // By the poll itself, which wants to be asked again after the others had their turn.
         return give_way(current);
@@ -252,7 +260,10 @@ pub(crate) fn wait_for_alert(alert: &Alert) {
 
 fn give_way(current: Option<Current<'_>>) {
     match current {
-        Some(current) => current.yield_now(),
+        Some(current) => {
+            current.may_suspend();
+            current.yield_now();
+        }
         None => std::thread::yield_now(),
     }
 }

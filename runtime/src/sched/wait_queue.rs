@@ -171,6 +171,9 @@ pub(crate) fn wait_in<'a, S, M>(
         return End::TimedOut;
     }
     let current = Current::get();
+    if let Some(current) = current {
+        current.may_suspend();
+    }
     let wait = Wait::new(current, deadline.is_none(), false);
     let place = Place::new(&wait, hand);
     let in_line = AbortOnUnwind;

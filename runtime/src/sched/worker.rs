@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     pub(super) has_raised: Cell<bool>,
     /// Fibers that wait for a thread which does something for them.
     pub(super) served: Cell<usize>,
+    /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
+    pub(super) no_suspend: Cell<u32>,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -143,6 +145,7 @@ impl Worker {
             postponed: Cell::new(false),
             has_raised: Cell::new(false),
             served: Cell::new(0),
+            no_suspend: Cell::new(0),
             scheduler,
         })
     }

@@ -77,3 +77,26 @@ pub fn cancel_reason() -> Option<CancelReason> {
 pub fn shield<T>(f: impl FnOnce() -> T) -> T {
     cancel::shielded(f)
 }
+
+/// Runs `f`, and panics in it where it would suspend the running fiber: in a wait that does not end at once, in
+/// [`yield_now`](crate::yield_now), at the beginning of a [`scope`](crate::scope). On a thread it just runs `f`.
+///
+/// For code that other fibers of the same thread must not come in between of: that borrows a thread-local or a `RefCell` which they use
+/// too, or relies on leaving a thread as it found it. Waits that end at once are allowed, so the panic may come only when something is
+/// contended: it says that the code is wrong, as a panic of `RefCell` does.
+///
+/// # Panics
+///
+/// Where `f` would suspend.
+///
+/// ```
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let lock = fiber::sync::Mutex::new(1);
+/// assert_eq!(fiber::no_suspend(|| *lock.lock().unwrap()), 1);
+/// let refused = std::panic::catch_unwind(|| fiber::no_suspend(fiber::yield_now));
+/// assert!(refused.is_err());
+/// # });
+/// ```
+pub fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
+    crate::sched::no_suspend(f)
+}

@@ -169,7 +169,10 @@ pub fn try_current() -> Option<Fiber> {
 #[inline]
 pub fn yield_now() {
     match Current::get() {
-        Some(current) => current.yield_now(),
+        Some(current) => {
+            current.may_suspend();
+            current.yield_now();
+        }
         None => std::thread::yield_now(),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn wait_for(fiber: &FiberRef, reason: Reason, mut on_interruption: im
             }
         }
     }
+    current.may_suspend();
     on_interruption(current);
     let mut registered = Registered(fiber, false);
     while !fiber.join.is_done() {

@@ -56,6 +56,10 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
+    if let Some(current) = Current::get() {
+        // It cannot refuse at its end, when its fibers still borrow.
+        current.may_suspend();
+    }
     let scope = Scope {
         children: Arc::new(Children {
             running: AtomicUsize::new(0),
