@@ -32,6 +32,8 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`JoinSet`], [`race`], [`join!`], [`try_join!`]: several fibers at once. [`CancelToken`], [`shield`]: cancellation.
+//! - [`block_on`]: futures on fibers. [`fiber_local!`]: variables of fibers.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`select!`]: the first of several receives, sends, joins, notifications, times.
 //! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.

@@ -42,7 +42,7 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 /// Something that may happen, and of which `select!` takes the first. Made by the methods whose names end in `_event` and by
-/// the functions of [`select`](crate::select); cannot be implemented elsewhere, see [`Selectable`](crate::select::Selectable).
+/// the functions of [`select`](mod@crate::select); cannot be implemented elsewhere, see [`Selectable`](crate::select::Selectable).
 ///
 /// An event that lost is as it was before, and can be selected again: by reference, it outlives the `select!`.
 ///

@@ -11,7 +11,7 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 /// Runs several closures at once, each on a fiber, and returns the result of the first to finish. The others are cancelled, with the
-/// reason [`CancelReason::SiblingFailed`](crate::CancelReason::SiblingFailed), and awaited; their results are dropped.
+/// reason [`CancelReason::SiblingFailed`], and awaited; their results are dropped.
 ///
 /// The closures may borrow. For closures of different types, box them. Works from fibers and threads.
 ///
@@ -240,7 +240,7 @@ macro_rules! join {
 }
 
 /// As [`join!`], of expressions that give a `Result`: a tuple of their values, or the error of the first that fails. Then the others are
-/// cancelled, with the reason [`CancelReason::SiblingFailed`](crate::CancelReason::SiblingFailed), and awaited.
+/// cancelled, with the reason [`CancelReason::SiblingFailed`], and awaited.
 ///
 /// All have the same type of error.
 ///

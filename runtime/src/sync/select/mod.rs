@@ -101,7 +101,7 @@ pub mod v1 {
 /// | `token.cancelled()` | `CancelToken` |
 /// | `set.join_next()` | `JoinSet` |
 ///
-/// or any other expression whose value is [`Selectable`](crate::select::Selectable): [`after(duration)`](crate::time::after),
+/// or any other expression whose value is [`Selectable`]: [`after(duration)`](crate::time::after),
 /// `&mut event` for one that is to outlive the `select!`, a type of your own.
 ///
 /// (`receiver.recv()` becomes `receiver.recv_event()`, and so on: with methods of these names, types of your own read the same.)
