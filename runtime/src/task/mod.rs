@@ -2,8 +2,8 @@
 //! the registry of annotated tasks, and calls that block their thread.
 //!
 //! Owns the public handles and errors, and the threads of the blocking pools; the records behind fibers belong to `fiber`, their
-//! scheduling to `sched`. Uses the channels of `sync`, and makes events for its `select`. Calls `runtime` only to find the runtime that a plain thread spawns on, and to say which one the
-//! threads of a pool serve.
+//! scheduling to `sched`. Uses the channels of `sync`, and makes events for its `select`. Calls `runtime` only to find the runtime that a
+//! plain thread spawns on, and to say which one the threads of a pool serve.
 
 mod attributes;
 mod block_on;
