@@ -66,8 +66,14 @@ reasons! {
     Receive => "receiving from an empty channel",
     /// In `changed` or `wait_for` of a watched value.
     Watch => "waiting for a watched value to change",
+    /// In [`block_on`](crate::block_on), for the future's waker.
+    Future => "waiting for a future",
+    /// In [`CancelToken::cancelled`](crate::CancelToken::cancelled).
+    Token => "waiting for a token's cancellation",
     /// In `closed`: for the other end of a channel to go.
     Closed => "waiting for a channel to close",
+    /// In [`select!`](crate::select!), for the first of several to happen.
+    Select => "waiting for the first of several",
     /// In [`net::TcpListener::accept`](crate::net::TcpListener::accept).
     Accept => "accepting a connection",
     /// In [`net::TcpStream::connect`](crate::net::TcpStream::connect).

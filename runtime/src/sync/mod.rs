@@ -35,6 +35,7 @@ mod poison;
 mod reentrant_lock;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod rw_lock;
+pub mod select;
 mod semaphore;
 mod time_left;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! Why a fiber has no result.
 
-use crate::fiber::unwind::{NotStarted, Raised};
+use crate::fiber::unwind::{CancelReason, NotStarted, Raised};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -28,14 +28,14 @@ pub struct JoinError(Cause);
 enum Cause {
     /// Behind a lock, because a payload need not be `Sync`, and errors are expected to be: `Box<dyn Error + Send + Sync>`.
     Panicked(Mutex<Box<dyn Any + Send>>),
-    Cancelled,
+    Cancelled(CancelReason),
     NotStarted(String),
 }
 
 impl JoinError {
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> JoinError {
-        if payload.is::<Raised>() {
-            return JoinError(Cause::Cancelled);
+        if let Some(raised) = payload.downcast_ref::<Raised>() {
+            return JoinError(Cause::Cancelled(raised.reason));
         }
         match payload.downcast::<NotStarted>() {
             Ok(not_started) => JoinError(Cause::NotStarted(not_started.0)),
@@ -60,7 +60,31 @@ impl JoinError {
     /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Cause::Cancelled)
+        matches!(self.0, Cause::Cancelled(_))
+    }
+
+    /// Why the fiber was cancelled; `None` if it was not.
+    ///
+    /// ```
+    /// use fiber::CancelReason;
+    /// use fiber::time::{Duration, timeout};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// fiber::scope(|s| {
+    ///     let limited = timeout(Duration::from_millis(1), || s.spawn(fiber::park)).unwrap();
+    ///     assert_eq!(limited.join().unwrap_err().cancel_reason(), Some(CancelReason::Deadline));
+    ///     let unlimited = s.spawn(fiber::park);
+    ///     s.cancel();
+    ///     assert_eq!(unlimited.join().unwrap_err().cancel_reason(), Some(CancelReason::User));
+    /// });
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<CancelReason> {
+        match self.0 {
+            Cause::Cancelled(reason) => Some(reason),
+            _ => None,
+        }
     }
 
     /// Whether the fiber never ran because it could not be given a stack. The error's text says what to do.
@@ -93,7 +117,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", message(payload)),
-            Cause::Cancelled => f.write_str("the fiber was cancelled"),
+            Cause::Cancelled(reason) => write!(f, "the fiber was cancelled: {reason}"),
             Cause::NotStarted(why) => write!(f, "the fiber could not start: {why}"),
         }
     }
@@ -103,7 +127,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&message(payload)).finish(),
-            Cause::Cancelled => f.write_str("Cancelled"),
+            Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
             Cause::NotStarted(why) => f.debug_tuple("NotStarted").field(why).finish(),
         }
     }
@@ -120,7 +144,8 @@ impl Error for JoinError {}
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> std::io::Error {
         match &error.0 {
-            Cause::Cancelled => std::io::Error::other(crate::Cancelled),
+            Cause::Cancelled(CancelReason::Deadline) => crate::time::Elapsed.into(),
+            Cause::Cancelled(_) => std::io::Error::other(crate::Cancelled),
             _ => std::io::Error::other(error),
         }
     }

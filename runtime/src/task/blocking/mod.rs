@@ -130,6 +130,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    current.may_suspend();
     if let Some(interruption) = current.interruption() {
         return Err(NotRun::Interrupted(interruption));
     }
@@ -161,6 +162,9 @@ pub(crate) fn ask<T: Send + 'static>(
     reason: Reason,
     f: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
+    if let Some(current) = Current::get() {
+        current.may_suspend();
+    }
     let answer = Arc::new(Lock::new(None));
     let call = {
         let answer = Arc::clone(&answer);
