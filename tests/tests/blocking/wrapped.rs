@@ -87,7 +87,7 @@ pub(crate) fn cases() -> Vec<Case> {
         for (number, (form, around)) in wrappers.iter().enumerate() {
             let call = format!("x.«{}»({})", method.name, method.arguments);
             let call = if number % 2 == 0 { format!("{call};") } else { format!("let _ = {call};") };
-            cases.push(case(&method, form, &around, &call));
+            cases.push(case(&method, form, around, &call));
         }
         if method.entry.path.ends_with("Receiver::into_iter") {
             cases.push(case(&method, "for, over a borrow", "@", "for _ in &«x» {}"));
