@@ -70,6 +70,18 @@ impl Walk<'_> {
         None
     }
 
+    /// What `.await` stands behind: nothing of std that blocks gives a future.
+    pub(super) fn awaited(&mut self, base: &mut Expr) {
+        match base {
+            Expr::MethodCall(call) => {
+                self.place(&mut call.receiver);
+                self.arguments(&mut call.args, false);
+            }
+            Expr::Call(call) => self.arguments(&mut call.args, false),
+            base => self.visit_expr_mut(base),
+        }
+    }
+
     /// A call of a path.
     pub(super) fn call(&mut self, call: &mut ExprCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else {

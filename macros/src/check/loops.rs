@@ -15,6 +15,7 @@ use syn::{Block, Expr, ExprWhile, Safety, Signature, Stmt};
 use super::attributes::Marks;
 use super::probe::{checkpoint, generated};
 use super::receiver::is_call_free;
+use super::walk::Walk;
 
 /// Whether loops get checkpoints at this place.
 #[derive(Clone, Copy)]
@@ -62,4 +63,13 @@ pub(super) fn desugared(expr: &ExprWhile) -> Expr {
             #keyword #cond #body else { break }
         }
     })
+}
+
+impl Walk<'_> {
+    /// Reports what stands at something else than a loop.
+    pub(super) fn only_on_loops(&mut self, marks: &Marks, expr: &Expr) {
+        if !matches!(expr, Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_)) {
+            marks.of_no_loop(self.mistakes);
+        }
+    }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat,
-    Signature, Stmt, TraitItem,
+    Arm, Attribute, Block, Expr, ExprClosure, ExprField, ExprForLoop, ExprIf, ExprRawAddr, ExprUnary, ExprWhile,
+    FieldValue, ImplItem, Item, ItemFn, Pat, Signature, Stmt, TraitItem,
 };
 
 use super::attributes::{self, Marks};
@@ -191,12 +191,6 @@ impl Walk<'_> {
         }
     }
 
-    fn only_on_loops(&mut self, marks: &Marks, expr: &Expr) {
-        if !matches!(expr, Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_)) {
-            marks.of_no_loop(self.mistakes);
-        }
-    }
-
     /// A statement of a block, which may become several.
     fn visit_statement(&mut self, mut statement: Stmt, block: &mut Vec<Stmt>) {
         match &mut statement {
@@ -351,16 +345,8 @@ impl Walk<'_> {
                 self.visit_expr_mut(&mut assign.right);
                 None
             }
-            // Nothing of std that blocks gives a future.
             Expr::Await(future) => {
-                match &mut *future.base {
-                    Expr::MethodCall(call) => {
-                        self.place(&mut call.receiver);
-                        call.args.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
-                    }
-                    Expr::Call(call) => call.args.iter_mut().for_each(|argument| self.visit_expr_mut(argument)),
-                    base => self.visit_expr_mut(base),
-                }
+                self.awaited(&mut future.base);
                 None
             }
             Expr::Binary(binary) => {
@@ -369,8 +355,10 @@ impl Walk<'_> {
                 self.visit_expr_mut(&mut binary.right);
                 None
             }
-            Expr::Field(field) => {
-                self.place(&mut field.base);
+            Expr::Field(ExprField { base: place, .. })
+            | Expr::RawAddr(ExprRawAddr { expr: place, .. })
+            | Expr::Unary(ExprUnary { expr: place, .. }) => {
+                self.place(place);
                 None
             }
             Expr::Index(index) => {
@@ -383,20 +371,12 @@ impl Walk<'_> {
                 expr.arms.iter_mut().for_each(|arm| self.visit_arm_mut(arm));
                 None
             }
-            Expr::RawAddr(address) => {
-                self.place(&mut address.expr);
-                None
-            }
             Expr::Reference(reference) => self.reference(reference),
             Expr::Struct(fields) => {
                 fields.fields.iter_mut().for_each(|field| self.visit_field_value_mut(field));
                 if let Some(rest) = &mut fields.rest {
                     self.place(rest);
                 }
-                None
-            }
-            Expr::Unary(unary) => {
-                self.place(&mut unary.expr);
                 None
             }
             expr => {

@@ -3,14 +3,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(non_upper_case_globals, static_mut_refs, clippy::redundant_closure, clippy::useless_vec)]
-#![allow(
-    irrefutable_let_patterns,
-    clippy::let_and_return,
-    clippy::identity_op,
-    clippy::toplevel_ref_arg,
-    clippy::match_single_binding
-)]
+#![allow(non_upper_case_globals, static_mut_refs, irrefutable_let_patterns, clippy::all)]
 
 #[macro_use]
 #[path = "../twice.rs"]

@@ -2,7 +2,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(clippy::module_inception, clippy::new_ret_no_self, clippy::redundant_closure, clippy::self_named_constructors)]
+#![allow(clippy::all)]
 
 #[macro_use]
 #[path = "../twice.rs"]

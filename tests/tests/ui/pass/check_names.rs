@@ -3,8 +3,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(non_upper_case_globals, non_camel_case_types, clippy::redundant_closure_call, clippy::let_and_return)]
-#![allow(clippy::redundant_closure, clippy::unnecessary_operation, clippy::needless_borrow, clippy::no_effect)]
+#![allow(non_upper_case_globals, non_camel_case_types, clippy::all)]
 
 #[macro_use]
 #[path = "../twice.rs"]

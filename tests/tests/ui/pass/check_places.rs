@@ -2,9 +2,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(static_mut_refs, clippy::wrong_self_convention, clippy::redundant_closure_call, clippy::redundant_allocation)]
-#![allow(clippy::boxed_local, clippy::needless_late_init, clippy::explicit_auto_deref, clippy::borrow_deref_ref)]
-#![allow(clippy::deref_addrof, clippy::identity_op, clippy::blocks_in_conditions)]
+#![allow(static_mut_refs, clippy::all)]
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;

@@ -3,15 +3,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(clippy::never_loop, clippy::redundant_closure_call, clippy::async_yields_async, clippy::blocks_in_conditions)]
-#![allow(
-    irrefutable_let_patterns,
-    clippy::let_and_return,
-    clippy::needless_return,
-    clippy::redundant_pattern_matching,
-    clippy::unused_unit
-)]
-#![allow(clippy::match_like_matches_macro, clippy::needless_late_init, clippy::manual_map, clippy::question_mark)]
+#![allow(irrefutable_let_patterns, clippy::all)]
 
 #[macro_use]
 #[path = "../twice.rs"]

@@ -2,8 +2,7 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(clippy::let_and_return, clippy::blocks_in_conditions, clippy::redundant_closure_call, clippy::unit_arg)]
-#![allow(clippy::needless_return, clippy::explicit_counter_loop, clippy::never_loop, clippy::while_let_loop)]
+#![allow(clippy::all)]
 
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
