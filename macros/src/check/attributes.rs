@@ -136,8 +136,24 @@ pub(super) fn of_statement(statement: &Stmt) -> &[Attribute] {
     match statement {
         Stmt::Local(local) => &local.attrs,
         Stmt::Macro(mac) => &mac.attrs,
-        Stmt::Expr(expr, _) => of(expr).map(Vec::as_slice).unwrap_or_default(),
+        Stmt::Expr(expr, _) => of_leftmost(expr),
         Stmt::Item(_) => &[],
+    }
+}
+
+/// What says when a statement is compiled.
+pub(super) fn conditions(statement: &Stmt) -> Vec<Attribute> {
+    of_statement(statement).iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+/// As [`take_of_statement`].
+fn of_leftmost(expr: &Expr) -> &[Attribute] {
+    match (of(expr), expr) {
+        (Some(attrs), _) if !attrs.is_empty() => attrs,
+        (_, Expr::Assign(assign)) => of_leftmost(&assign.left),
+        (_, Expr::Binary(binary)) => of_leftmost(&binary.left),
+        (_, Expr::Cast(cast)) => of_leftmost(&cast.expr),
+        _ => &[],
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Each handler first lets the walk go through the parts of its expression and then puts a probe beside it. The dead copy
 //! in a probe is the user's expression from before, so that probes do not multiply. What a handler gives back takes the
-//! expression's place; where a call is a whole statement, `statement` takes the statements that belong before it.
+//! expression's place; where a statement begins with the call, the probe stands before the statement, and the compiler and
+//! clippy see what the user wrote.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, ExprReference, Path, Stmt, Token};
+use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, ExprReference, Path, Token};
 
 use super::exempt::Exempt;
 use super::names::plain;
@@ -18,18 +19,18 @@ use super::receiver::{
     can_be_mentioned, can_be_mentioned_as_argument, duplicable, is_harmless, repeatable, root, taken, variable,
 };
 use super::spans;
-use super::walk::Walk;
+use super::walk::{Position, Walk};
 use crate::table::Entry;
 
 type Arguments = Punctuated<Expr, Token![,]>;
 
 impl Walk<'_> {
-    /// A method call: the receiver is asked. As a statement it stays as it is, with a statement before it.
-    pub(super) fn method_call(&mut self, call: &mut ExprMethodCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
+    /// A method call: the receiver is asked. One that a statement begins with stays as it is.
+    pub(super) fn method_call(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
         let name = plain(&call.method);
         let method = Called { name: &name, arguments: call.args.len() };
         let original = self.prober.knows_method(method).then(|| call.receiver.clone());
-        self.place(&mut call.receiver);
+        self.leading(position, &mut call.receiver);
         self.arguments(&mut call.args, passes_on(&name));
         if let Some(arguments) = &mut call.turbofish {
             self.visit_angle_bracketed_generic_arguments_mut(arguments);
@@ -48,8 +49,8 @@ impl Walk<'_> {
                 return None;
             }
             let probe = self.prober.mentioned(asks, method, place, &original);
-            if let Some(before) = statement {
-                before.push(self.statement(&probe, &call.attrs));
+            if position != Position::Inside {
+                self.before.push(probe);
                 return None;
             }
             let attrs = std::mem::take(&mut call.attrs);
@@ -83,7 +84,7 @@ impl Walk<'_> {
     }
 
     /// A call of a path.
-    pub(super) fn call(&mut self, call: &mut ExprCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
+    pub(super) fn call(&mut self, call: &mut ExprCall, position: Position) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else {
             visit_mut::visit_expr_call_mut(self, call);
             return None;
@@ -116,19 +117,19 @@ impl Walk<'_> {
                 self.associated(call, &callee, &name);
             }
             let std = paths::names_type_of_table(&resolved);
-            return if has_receiver { self.call_with_receiver(call, &original, method, std, statement) } else { None };
+            return if has_receiver { self.call_with_receiver(call, &original, method, std, position) } else { None };
         }
         let entries = paths::functions(&name, false);
         if closures {
-            return self.spelled_out(call, &callee.path, &entries, &resolved, statement);
+            return self.spelled_out(call, &callee.path, &entries, &resolved, position);
         }
         if !entries.is_empty() {
             let asks = self.asks(&name)?;
-            return self.callee(call, &callee.path, &entries, asks, &original, statement);
+            return self.callee(call, &callee.path, &entries, asks, &original, position);
         }
         if self.may_be_renamed(&callee.path) && self.asks_perhaps() {
             let probe = self.prober.renamed(&passing(), &callee.path, Some(&original.args));
-            self.on_its_way(call, &probe, &original, statement);
+            self.on_its_way(call, &probe, &original, position);
         }
         None
     }
@@ -142,7 +143,7 @@ impl Walk<'_> {
         original: &ExprCall,
         method: Called<'_>,
         std: bool,
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
         let receiver = original.args.first()?;
         if is_harmless(receiver) {
@@ -158,8 +159,8 @@ impl Walk<'_> {
             if original.args.iter().all(repeatable) {
                 probe = Prober::after(&original.to_token_stream(), &probe);
             }
-            if let Some(before) = statement {
-                before.push(self.statement(&probe, &call.attrs));
+            if position != Position::Inside {
+                self.before.push(probe);
                 return None;
             }
             let attrs = std::mem::take(&mut call.attrs);
@@ -198,7 +199,7 @@ impl Walk<'_> {
         path: &Path,
         entries: &[&'static Entry],
         resolved: &[String],
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
         // `thread::scope` is std's, or that of another library of threads.
         let entry = entries.iter().find(|entry| {
@@ -207,8 +208,8 @@ impl Walk<'_> {
         })?;
         let asks = self.asks(entry.name)?;
         let probe = self.prober.certain(asks, entry, path);
-        if let Some(before) = statement {
-            before.push(self.statement(&probe, &call.attrs));
+        if position != Position::Inside {
+            self.before.push(probe);
             return None;
         }
         let attrs = std::mem::take(&mut call.attrs);
@@ -223,34 +224,26 @@ impl Walk<'_> {
         entries: &[&'static Entry],
         asks: Asks,
         original: &ExprCall,
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
         let function = passing();
         let ask = |places: &[_]| self.prober.function(asks, entries, &function, path, Some(places));
         let by_arguments = entries.iter().any(|entry| entry.depends_on_arguments());
         let probe = if by_arguments { Prober::called(&function, &original.args, ask) } else { ask(&[]) };
         if !probe.is_empty() {
-            self.on_its_way(call, &probe, original, statement);
+            self.on_its_way(call, &probe, original, position);
         }
         None
     }
 
     /// Puts `probe` where the callee stands, or, if the call is a whole statement, in a copy of it before.
-    fn on_its_way(
-        &self,
-        call: &mut ExprCall,
-        probe: &TokenStream,
-        original: &ExprCall,
-        statement: Option<&mut Vec<Stmt>>,
-    ) {
+    fn on_its_way(&mut self, call: &mut ExprCall, probe: &TokenStream, original: &ExprCall, position: Position) {
         let callee = self.through(probe, &call.func);
-        match statement {
-            Some(before) if original.args.iter().all(duplicable) => {
-                let copy = ExprCall { func: Box::new(callee), ..original.clone() };
-                let code = generated!(let _ = #copy;);
-                before.push(self.statement(&code, &call.attrs));
-            }
-            _ => *call.func = callee,
+        if position == Position::Whole && original.args.iter().all(duplicable) {
+            let copy = ExprCall { func: Box::new(callee), ..original.clone() };
+            self.before.push(generated!(let _ = #copy;));
+        } else {
+            *call.func = callee;
         }
     }
 
@@ -407,13 +400,6 @@ impl Walk<'_> {
         self.seen = seen;
         self.checkpoints = checkpoints;
         self.exempt = outside;
-    }
-
-    /// A statement before the one that is asked about, under the same conditions.
-    pub(super) fn statement(&self, probe: &TokenStream, attrs: &[Attribute]) -> Stmt {
-        let dead = Prober::dead(probe);
-        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-        Stmt::Expr(Expr::Verbatim(generated!(#(#conditions)* #dead)), None)
     }
 }
 

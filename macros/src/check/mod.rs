@@ -54,7 +54,7 @@ use crate::table::{Entry, entries};
 use loops::Checkpoints;
 use names::Names;
 use probe::Prober;
-use walk::{Seen, Walk};
+use walk::{Position, Seen, Walk};
 
 /// What the arguments of the attribute say about its checks.
 pub(crate) struct Settings<'a> {
@@ -111,6 +111,8 @@ fn walked(settings: &Settings<'_>, shadowed: bool, mistakes: &mut Mistakes, walk
         checkpoints: Checkpoints(settings.checkpoints),
         exempt: None,
         seen: Seen::default(),
+        position: Position::default(),
+        before: Vec::new(),
         met: HashSet::new(),
         asked: HashSet::new(),
         krate: last,

@@ -3,11 +3,12 @@
 //! Here is the way through it, with the scopes and what the attributes on the way say; [`calls`](super::calls) has what
 //! is done to an expression.
 
+use proc_macro2::TokenStream;
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprClosure, ExprField, ExprForLoop, ExprIf, ExprRawAddr, ExprUnary, ExprWhile,
-    FieldValue, ImplItem, Item, ItemFn, Pat, Signature, Stmt, TraitItem,
+    Arm, Attribute, Block, Expr, ExprClosure, ExprField, ExprForLoop, ExprIf, ExprRawAddr, ExprTry, ExprUnary,
+    ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat, Signature, Stmt, TraitItem,
 };
 
 use super::attributes::{self, Marks};
@@ -24,6 +25,25 @@ use crate::table::named;
 /// What `for` calls on what stands behind `in`.
 const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
 
+/// Where an expression stands in its statement.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Position {
+    /// Something else is evaluated before, or names are bound, or it is run by turns.
+    #[default]
+    Inside,
+    /// The statement begins with it: what it mentions is known before the statement as well.
+    Leading,
+    /// It is the statement.
+    Whole,
+}
+
+impl Position {
+    /// That of the part that is evaluated first.
+    fn part(self) -> Self {
+        if self == Position::Whole { Position::Leading } else { self }
+    }
+}
+
 /// The walk, and what it knows at the place where it is.
 pub(super) struct Walk<'a> {
     pub(super) prober: &'a Prober,
@@ -33,6 +53,10 @@ pub(super) struct Walk<'a> {
     /// Set inside what an exemption covers.
     pub(super) exempt: Option<Exempt>,
     pub(super) seen: Seen,
+    /// Of the expression that is visited next.
+    pub(super) position: Position,
+    /// Probes that belong before the statement.
+    pub(super) before: Vec<TokenStream>,
     /// The suspicious names so far.
     pub(super) met: HashSet<String>,
     /// Names of one segment that were asked about as possible renames, once in a body.
@@ -113,24 +137,20 @@ impl Walk<'_> {
         (self.asked, self.answered) = questions;
     }
 
-    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
+    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, position: Position) {
         let original = expr.expr.clone();
-        self.place(&mut expr.expr);
+        self.leading(position, &mut expr.expr);
         if !self.is_known(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
             let place = spans::last(&original);
-            match statement {
-                Some(before) if can_be_mentioned_as_argument(&original) => {
-                    let probe = self.prober.mentioned(asks, INTO_ITER, place, &original);
-                    before.push(self.statement(&probe, &expr.attrs));
-                }
-                _ => {
-                    let passing = passing();
-                    let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
-                    *expr.expr = self.through(&probe, &taken(&mut expr.expr));
-                }
+            if position != Position::Inside && can_be_mentioned_as_argument(&original) {
+                self.before.push(self.prober.mentioned(asks, INTO_ITER, place, &original));
+            } else {
+                let passing = passing();
+                let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
+                *expr.expr = self.through(&probe, &taken(&mut expr.expr));
             }
         }
         self.names.open();
@@ -169,9 +189,9 @@ impl Walk<'_> {
         here.then(|| loops::desugared(expr))
     }
 
-    fn if_else(&mut self, expr: &mut ExprIf) {
+    fn if_else(&mut self, expr: &mut ExprIf, position: Position) {
         self.names.open();
-        self.visit_expr_mut(&mut expr.cond);
+        self.leading(position, &mut expr.cond);
         self.visit_block_mut(&mut expr.then_branch);
         self.names.close();
         if let Some((_, otherwise)) = &mut expr.else_branch {
@@ -193,17 +213,21 @@ impl Walk<'_> {
 
     /// A statement of a block, which may become several.
     fn visit_statement(&mut self, mut statement: Stmt, block: &mut Vec<Stmt>) {
+        let conditions = attributes::conditions(&statement);
+        let outside = std::mem::take(&mut self.before);
         match &mut statement {
             Stmt::Local(local) => {
                 let marks = attributes::take(&mut local.attrs, self.mistakes);
                 marks.of_no_loop(self.mistakes);
                 self.marked(&marks, |walk| {
                     if let Some(init) = &mut local.init {
+                        walk.position = Position::Leading;
                         if names::is_name(&local.pat) {
                             walk.visit_expr_mut(&mut init.expr);
                         } else {
                             walk.place(&mut init.expr);
                         }
+                        walk.position = Position::Inside;
                         if let Some((_, diverge)) = &mut init.diverge {
                             walk.visit_expr_mut(diverge);
                         }
@@ -218,44 +242,27 @@ impl Walk<'_> {
                 marks.of_no_loop(self.mistakes);
                 let known = macros::Known::parse(&mac.mac).is_some();
                 let tokens = (!known).then(|| mac.mac.tokens.clone());
-                let expression = mac.semi_token.is_none();
                 let mut probe = None;
                 self.marked(&marks, |walk| probe = walk.macro_call(&mut mac.mac));
-                match probe {
-                    // The last one may be the value of the block.
-                    Some(probe) if expression => {
-                        statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
-                    }
-                    Some(probe) => block.push(self.statement(&probe, &mac.attrs)),
-                    None => {}
-                }
+                self.before.extend(probe);
                 tokens.into_iter().for_each(|tokens| self.names.bind_all(tokens));
                 self.after(&marks);
             }
             Stmt::Expr(expr, semicolon) => {
-                let whole = semicolon.is_some();
+                let position = if semicolon.is_some() { Position::Whole } else { Position::Leading };
                 let marks = attributes::take_of_statement(expr, self.mistakes);
                 self.only_on_loops(&marks, expr);
                 self.marked(&marks, |walk| {
-                    let rewritten = match &mut *expr {
-                        Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
-                        Expr::Call(call) if whole => walk.call(call, Some(block)),
-                        Expr::ForLoop(expr) => {
-                            walk.for_loop(expr, &marks, Some(block));
-                            None
-                        }
-                        expr => {
-                            walk.visit_marked(expr, &marks);
-                            None
-                        }
-                    };
-                    if let Some(rewritten) = rewritten {
-                        *expr = rewritten;
-                    }
+                    walk.position = position;
+                    walk.visit_marked(expr, &marks);
                 });
                 spans::parenthesize(expr);
                 self.after(&marks);
             }
+        }
+        for probe in std::mem::replace(&mut self.before, outside) {
+            let dead = Prober::dead(&probe);
+            block.push(Stmt::Expr(Expr::Verbatim(generated!(#(#conditions)* #dead)), None));
         }
         block.push(statement);
     }
@@ -283,14 +290,22 @@ impl Walk<'_> {
         }
     }
 
+    /// A part of an expression at `position` that is evaluated first. If it is a path, it stays one.
+    pub(super) fn leading(&mut self, position: Position, part: &mut Expr) {
+        self.position = position.part();
+        self.place(part);
+        self.position = Position::Inside;
+    }
+
     /// An expression whose attributes have been taken.
     fn visit_marked(&mut self, expr: &mut Expr, marks: &Marks) {
+        let position = std::mem::take(&mut self.position);
         let rewritten = match &mut *expr {
             Expr::Async(block) => {
                 self.without_checkpoints(|walk| walk.visit_block_mut(&mut block.block));
                 None
             }
-            Expr::Call(call) => self.call(call, None),
+            Expr::Call(call) => self.call(call, position),
             Expr::Closure(closure) => {
                 self.closure(closure, false);
                 None
@@ -298,15 +313,15 @@ impl Walk<'_> {
             // Evaluated by the compiler.
             Expr::Const(_) | Expr::Verbatim(_) => None,
             Expr::ForLoop(expr) => {
-                self.for_loop(expr, marks, None);
+                self.for_loop(expr, marks, position);
                 None
             }
             Expr::If(expr) => {
-                self.if_else(expr);
+                self.if_else(expr, position);
                 None
             }
             Expr::Let(condition) => {
-                self.place(&mut condition.expr);
+                self.leading(position, &mut condition.expr);
                 self.names.bind(&condition.pat);
                 None
             }
@@ -319,13 +334,16 @@ impl Walk<'_> {
                 None
             }
             Expr::Macro(expr) => match self.macro_call(&mut expr.mac) {
-                Some(probe) => {
+                Some(probe) if position == Position::Inside => {
                     let attrs = std::mem::take(&mut expr.attrs);
                     Some(self.beside(&probe, &attrs, expr))
                 }
-                None => None,
+                probe => {
+                    self.before.extend(probe);
+                    None
+                }
             },
-            Expr::MethodCall(call) => self.method_call(call, None),
+            Expr::MethodCall(call) => self.method_call(call, position),
             Expr::Path(path) if path.attrs.is_empty() => {
                 let path = path.clone();
                 self.path_as_value(&path, false)
@@ -342,6 +360,7 @@ impl Walk<'_> {
             Expr::While(expr) => self.while_loop(expr, marks),
             Expr::Assign(assign) => {
                 self.assigned(&mut assign.left);
+                self.position = position.part();
                 self.visit_expr_mut(&mut assign.right);
                 None
             }
@@ -357,8 +376,9 @@ impl Walk<'_> {
             }
             Expr::Field(ExprField { base: place, .. })
             | Expr::RawAddr(ExprRawAddr { expr: place, .. })
-            | Expr::Unary(ExprUnary { expr: place, .. }) => {
-                self.place(place);
+            | Expr::Unary(ExprUnary { expr: place, .. })
+            | Expr::Try(ExprTry { expr: place, .. }) => {
+                self.leading(position, place);
                 None
             }
             Expr::Index(index) => {
@@ -367,7 +387,7 @@ impl Walk<'_> {
                 None
             }
             Expr::Match(expr) => {
-                self.place(&mut expr.expr);
+                self.leading(position, &mut expr.expr);
                 expr.arms.iter_mut().for_each(|arm| self.visit_arm_mut(arm));
                 None
             }
