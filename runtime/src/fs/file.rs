@@ -6,8 +6,7 @@ use super::request::request;
 use super::turn::{Taken, Turn};
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{charge, on_fiber};
-use crate::sched::{GaveUp, WaitList};
+use crate::sched::io::{ask_patiently, on_fiber};
 use crate::sys::descriptor::descriptor;
 use crate::task::try_blocking;
 use std::fs::{self, FileTimes, Permissions, TryLockError};
@@ -17,7 +16,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// An open file: [`std::fs::File`], whose waits suspend the fiber.
 ///
@@ -293,23 +292,11 @@ impl File {
 
 /// Tries to lock until it is done or the fiber is to end its wait.
 fn lock_patiently(attempt: impl Fn() -> Result<(), TryLockError>) -> io::Result<()> {
-    // Nobody wakes this list: it is for a pause that ends with an error.
-    let nobody = WaitList::new();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match attempt() {
-            Err(TryLockError::WouldBlock) => (),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => {
-                charge();
-                return Ok(());
-            }
-        }
-        if let Err(GaveUp::Interrupted(interruption)) = nobody.wait(Reason::FileLock, Some(pause), false, || true) {
-            return Err(interruption.into_error());
-        }
-        pause = (pause * 2).min(Duration::from_millis(32));
-    }
+    ask_patiently(Reason::FileLock, || match attempt() {
+        Ok(()) => Ok(Some(())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    })
 }
 
 /// Whether the descriptor is in non-blocking mode.
