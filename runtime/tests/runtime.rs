@@ -216,7 +216,8 @@ fn a_runtime_says_which_driver_it_took() {
         assert!(runtime.dump().driver().starts_with(&took.to_string()));
         assert!(format!("{runtime:?}").contains(&format!("{took:?}")));
     }
-    let [here, there] = [DriverKind::Auto, DriverKind::Epoll].map(|driver| Builder::new().driver(driver).build().unwrap());
+    let [here, there] =
+        [DriverKind::Auto, DriverKind::Epoll].map(|driver| Builder::new().driver(driver).build().unwrap());
     let (questions, asked) = fiber::sync::mpsc::channel();
     let (answers, answered) = fiber::sync::mpsc::channel();
     let echo = there.spawn(move || asked.iter().all(|n: u32| answers.send(n + 1).is_ok()));

@@ -130,6 +130,10 @@ impl Default for DriverConfig {
 pub(crate) static OLD_KERNEL: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// The driver of one worker.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each worker, and io_uring's is not to be a pointer further away"
+)]
 pub(crate) enum Driver {
     /// One io_uring.
     Uring(uring::Uring),

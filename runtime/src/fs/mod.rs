@@ -50,6 +50,7 @@
 // `transfer`, `options`, `metadata`, `functions` and `file`).
 
 mod directory;
+mod fifo;
 mod file;
 pub(crate) mod functions;
 mod metadata;
