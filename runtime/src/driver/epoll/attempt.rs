@@ -12,6 +12,9 @@ const READY_ROOM: usize = 4096;
 /// The event that says that nothing more will come: a socket was shut down for reading, by either end.
 pub(super) const ENDED: u32 = libc::EPOLLRDHUP as u32;
 
+/// [`Operation::CURRENT`] as the kernel's calls have it.
+const CURRENT: i64 = Operation::CURRENT.cast_signed();
+
 /// When an operation is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
@@ -191,14 +194,20 @@ unsafe fn read(fd: RawFd, list: *const libc::iovec, count: u32, offset: u64, mom
         // SAFETY: as the caller says.
         let returned = unsafe { libc::preadv2(fd, list, count, offset, libc::RWF_NOWAIT) };
         match errno_of(returned) {
-            Some(libc::EOPNOTSUPP) if moment == Moment::Ready => (),
-            Some(libc::EOPNOTSUPP | libc::EAGAIN) => return None,
+            Some(libc::EAGAIN) => return None,
+            Some(errno) if lacks_flag(errno) && moment == Moment::Ready => (),
+            Some(errno) if lacks_flag(errno) => return None,
             _ => return done(returned),
         }
     }
     // Ready, or never to be waited for: so it does not wait, unless somebody else has just taken what was there.
     // SAFETY: as the caller says.
-    done(unsafe { libc::preadv2(fd, list, count, offset, 0) })
+    done(unsafe {
+        match offset {
+            CURRENT => libc::readv(fd, list, count),
+            offset => libc::preadv(fd, list, count, offset),
+        }
+    })
 }
 
 /// # Safety
@@ -206,15 +215,24 @@ unsafe fn read(fd: RawFd, list: *const libc::iovec, count: u32, offset: u64, mom
 /// The list and its buffers are valid.
 unsafe fn write(fd: RawFd, list: *const libc::iovec, count: u32, offset: u64, moment: Moment) -> Option<i32> {
     let (count, offset) = (count as i32, offset.cast_signed());
+    let plainly = |list, count| {
+        // SAFETY: as the caller says, of the list or a part of it.
+        done(unsafe {
+            match offset {
+                CURRENT => libc::writev(fd, list, count),
+                offset => libc::pwritev(fd, list, count, offset),
+            }
+        })
+    };
     if moment == Moment::Unpollable {
-        // SAFETY: as the caller says.
-        return done(unsafe { libc::pwritev2(fd, list, count, offset, 0) });
+        return plainly(list, count);
     }
     // SAFETY: as the caller says.
     let returned = unsafe { libc::pwritev2(fd, list, count, offset, libc::RWF_NOWAIT) };
     match errno_of(returned) {
-        Some(libc::EOPNOTSUPP) if moment == Moment::Ready => (),
-        Some(libc::EOPNOTSUPP | libc::EAGAIN) => return None,
+        Some(libc::EAGAIN) => return None,
+        Some(errno) if lacks_flag(errno) && moment == Moment::Ready => (),
+        Some(errno) if lacks_flag(errno) => return None,
         _ => return done(returned),
     }
     // Pipes before Linux 6.5, and terminals. No more than there is room for, or the call would wait for the rest.
@@ -223,11 +241,15 @@ unsafe fn write(fd: RawFd, list: *const libc::iovec, count: u32, offset: u64, mo
         let mut part = unsafe { list.add(index).read() };
         if part.iov_len > 0 {
             part.iov_len = part.iov_len.min(READY_ROOM);
-            // SAFETY: this part of a buffer is as valid as the buffer, and its list is of this frame.
-            return done(unsafe { libc::pwritev2(fd, &raw const part, 1, offset, 0) });
+            return plainly(&raw const part, 1);
         }
     }
     Some(0)
+}
+
+/// Whether this says that a transfer with `RWF_NOWAIT` is not to be had: of this kind of descriptor, or of any in this sandbox.
+fn lacks_flag(errno: i32) -> bool {
+    matches!(errno, libc::EOPNOTSUPP | libc::ENOSYS | libc::EPERM)
 }
 
 /// What a call returned, as a result; `None` if it would have had to wait.
