@@ -1,7 +1,7 @@
 //! The driver over epoll: where io_uring is missing or forbidden.
 //!
 //! epoll says when a descriptor is ready, and does nothing. So an operation waits here, in a queue of its descriptor, and is made by
-//! a call that does not wait ([`attempt`]) when an event says that it can be:
+//! a call that does not wait ([`attempt()`]) when an event says that it can be:
 //!
 //! ```text
 //!   submit ──► attempt ─────────────────────────────────► result ──► done ──► sink

@@ -155,13 +155,7 @@ fn many_accept_from_one_listener() {
     }
     stop.store(1, SeqCst);
     // What the thread waits for still, a fiber or the thread takes.
-    let fibers: Vec<_> = fibers
-        .into_iter()
-        .map(|fiber| {
-            fiber.cancel();
-            fiber
-        })
-        .collect();
+    fibers.iter().for_each(|fiber| fiber.cancel());
     for fiber in fibers {
         assert!(fiber.join().is_ok_and(|result| result.is_err()));
     }
