@@ -32,8 +32,11 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`JoinSet`], [`race`], [`join!`], [`try_join!`]: several fibers at once. [`CancelToken`], [`shield`]: cancellation.
+//! - [`block_on`]: futures on fibers. [`fiber_local!`]: variables of fibers.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
-//! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`select!`]: the first of several receives, sends, joins, notifications, times.
+//! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -62,21 +65,32 @@ pub mod fs;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+pub mod io;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
 pub mod os;
+pub mod process;
 pub mod runtime;
 mod sched;
+pub mod signal;
 pub mod sync;
 mod sys;
 mod task;
 pub mod time;
 
+pub use fiber::CancelReason;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};
 pub use sched::cancel::Cancelled;
+#[doc(inline)]
+pub use sync::select;
 pub use task::{
-    Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
-    ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current,
+    Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
+    Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, current,
+    is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, spawn, spawn_local, try_current,
     yield_now,
 };
+
+/// What `join!` and `try_join!` call: no part of the interface.
+#[doc(hidden)]
+pub use task::v1 as together;

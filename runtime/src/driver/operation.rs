@@ -131,6 +131,15 @@ pub(crate) enum Operation {
         /// To where in the file.
         offset: u64,
     },
+    /// `splice`, at the positions of both. One of them is a pipe.
+    Splice {
+        /// Where the data comes from.
+        from: RawFd,
+        /// Where it goes.
+        to: RawFd,
+        /// How much of it, at most.
+        len: u32,
+    },
     /// `open`: the result is the new descriptor, which the caller then owns. Paths, here and below, end with a zero, and are
     /// relative to the working directory.
     Open {

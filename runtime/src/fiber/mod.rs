@@ -14,6 +14,7 @@
 pub(crate) mod block;
 pub(crate) mod context;
 pub(crate) mod join;
+pub(crate) mod locals;
 pub(crate) mod overflow;
 pub(crate) mod reason;
 pub(crate) mod record;
@@ -22,6 +23,7 @@ pub(crate) mod stack;
 pub(crate) mod unwind;
 
 pub use reason::Reason;
+pub use unwind::CancelReason;
 
 use crate::sys::stderr::say;
 use std::any::Any;

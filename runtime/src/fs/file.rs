@@ -11,7 +11,7 @@ use crate::sys::descriptor::descriptor;
 use crate::task::try_blocking;
 use std::fs::{self, FileTimes, Permissions, TryLockError};
 use std::io::{self, Seek};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -66,6 +66,10 @@ pub(super) struct Shared {
     pub(super) seekable: bool,
     /// Whether to look into the page cache before the next read. A hint, which orders nothing.
     pub(super) expects_cached: AtomicBool,
+    /// What a dump says of a fiber that reads.
+    pub(super) reading: Reason,
+    /// What a dump says of a fiber that writes.
+    pub(super) writing: Reason,
 }
 
 descriptor!(
@@ -85,6 +89,15 @@ impl From<File> for Stdio {
 impl File {
     /// A file of unknown past.
     pub(super) fn adopted(inner: fs::File) -> File {
+        File::with_reasons(inner, Reason::FileRead, Reason::FileWrite)
+    }
+
+    /// What somebody says is an end of a pipe.
+    pub(crate) fn adopted_pipe(end: OwnedFd) -> File {
+        File::with_reasons(end.into(), Reason::PipeRead, Reason::PipeWrite)
+    }
+
+    fn with_reasons(inner: fs::File, reading: Reason, writing: Reason) -> File {
         // Of an open file the kernel has this at hand.
         let regular = inner.metadata().is_ok_and(|metadata| metadata.is_file());
         let shared = Shared {
@@ -92,12 +105,27 @@ impl File {
             nonblocking: is_nonblocking(&inner),
             seekable: regular || (&inner).stream_position().is_ok(),
             expects_cached: AtomicBool::new(true),
+            reading,
+            writing,
         };
         File { inner, shared: Arc::new(shared) }
     }
 
+    /// An end of a pipe that was just made.
+    pub(crate) fn of_pipe(end: OwnedFd) -> File {
+        let shared = Shared {
+            turn: None,
+            nonblocking: false,
+            seekable: false,
+            expects_cached: AtomicBool::new(false),
+            reading: Reason::PipeRead,
+            writing: Reason::PipeWrite,
+        };
+        File { inner: end.into(), shared: Arc::new(shared) }
+    }
+
     /// Waits for the right to use the position.
-    pub(super) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
+    pub(crate) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
         self.shared.turn.as_ref().map(Turn::take).transpose()
     }
 

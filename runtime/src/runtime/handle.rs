@@ -120,7 +120,7 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
-        let custom = Box::new(Custom { name: Some(Arc::from(name)), stack_size: None });
+        let custom = Box::new(Custom { name: Some(Arc::from(name)), ..Custom::default() });
         self.run_as(Identity { custom: Some(custom), ..Identity::default() }, f)
     }
 

@@ -43,16 +43,8 @@ pub(crate) fn wait_for_thread<'a, T>(
     mut ready: impl FnMut() -> Option<T>,
     take_back: impl FnOnce() -> bool,
 ) -> Result<T, Interruption<'a>> {
-    struct Served<'a>(&'a Cell<usize>);
-    impl Drop for Served<'_> {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
     let current = Current::get().expect("a thread's answer is awaited on a fiber");
-    let served = &current.worker.served;
-    served.set(served.get() + 1);
-    let _served = Served(served);
+    let _served = current.served_by_thread();
     let mut take_back = Some(take_back);
     loop {
         if let Some(value) = ready() {
@@ -65,6 +57,24 @@ pub(crate) fn wait_for_thread<'a, T>(
             return Err(interruption);
         }
         current.suspend(reason);
+    }
+}
+
+/// Counts a fiber among those that wait for a thread, which is not stalled although every fiber waits.
+pub(crate) struct Served<'a>(&'a Cell<usize>);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl<'a> Current<'a> {
+    /// Counts the fiber until this is dropped.
+    pub(crate) fn served_by_thread(&self) -> Served<'a> {
+        let served = &self.worker.served;
+        served.set(served.get() + 1);
+        Served(served)
     }
 }
 
@@ -111,6 +121,7 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
         Interrupted(Interruption<'a>),
     }
     let current = Current::get().expect("an operation is awaited on a fiber");
+    current.may_suspend();
     if let Some(interruption) = current.interruption() {
         return Err(interruption.into_error());
     }

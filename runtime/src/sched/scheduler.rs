@@ -8,7 +8,7 @@ use crate::driver::DriverKind;
 use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
-use crate::fiber::unwind::{Raised, Target};
+use crate::fiber::unwind::{CancelReason, Raised, Target};
 use crate::task::Pool;
 use crossbeam_deque::Stealer;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -237,7 +237,7 @@ pub(crate) fn withdraw(fiber: &FiberRef) {
         task.counters().withdrawn(0);
     }
     // SAFETY: the caller took the fiber from the way to its queue, so nobody else will run it.
-    unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
+    unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason: CancelReason::Shutdown })) };
     publish(fiber);
 }
 

@@ -1,6 +1,7 @@
 //! Spawning.
 
 use super::attributes::{Numa, Priority};
+use super::fiber_local;
 use super::join_handle::{JoinHandle, LocalJoinHandle};
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
@@ -46,8 +47,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let identity = match fiber_local::inherited() {
+        None => Identity::default(),
+        locals => Identity { custom: Some(Box::new(Custom { locals, ..Custom::default() })), ..Identity::default() },
+    };
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, Identity::default()) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, identity) })
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
@@ -207,8 +212,9 @@ impl Builder {
     }
 
     fn identity(self) -> Identity {
-        let custom = (self.name.is_some() || self.stack_size.is_some())
-            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size }));
+        let locals = fiber_local::inherited();
+        let custom = (self.name.is_some() || self.stack_size.is_some() || locals.is_some())
+            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size, locals }));
         Identity { task: self.task, parent: None, custom }
     }
 
@@ -271,6 +277,11 @@ impl Builder {
     {
         let destination = Destination::find();
         let mut identity = self.identity();
+        let deadline = crate::sched::Current::get().and_then(|current| current.deadline());
+        let f = move || match deadline {
+            None => f(),
+            Some(deadline) => crate::sched::cancel::with_inherited_limit(deadline, f),
+        };
         // From here to the spawn nothing may panic: the scope counts the fiber.
         scope.adopt(&mut identity);
         // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber
