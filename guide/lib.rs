@@ -27,6 +27,7 @@ chapters! {
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
     runtime: "src/runtime.md",
+    epoll: "src/epoll.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",
     promises: "src/promises.md",

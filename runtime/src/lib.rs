@@ -50,8 +50,9 @@
 //!
 //! # Where it runs
 //!
-//! Linux with io_uring (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never
-//! run there.
+//! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never run there. Where
+//! io_uring is missing or forbidden, as in most containers, fibers wait by epoll, and files are read and written on the
+//! [blocking pool](blocking); see [`runtime::DriverKind`].
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");

@@ -4,6 +4,7 @@ use super::config::Builder;
 use super::dump::Dump;
 use super::error::{RuntimeError, ShutdownError};
 use super::process;
+use crate::driver::DriverKind;
 use crate::fiber::Reason;
 use crate::fiber::record::{Custom, Identity};
 use crate::fiber::unwind::AbortOnUnwind;
@@ -315,6 +316,24 @@ impl Handle {
         Dump::of(&self.scheduler)
     }
 
+    /// By which interface of the kernel the workers wait: never [`DriverKind::Auto`]. From anywhere.
+    ///
+    /// ```
+    /// use fiber::runtime::{Builder, DriverKind};
+    ///
+    /// # // What the environment says wins.
+    /// # if std::env::var_os("FIBER_DRIVER").is_some() { return Ok(()) }
+    /// let runtime = Builder::new().driver(DriverKind::Epoll).build()?;
+    /// assert_eq!(runtime.handle().driver(), DriverKind::Epoll);
+    /// assert_eq!(runtime.dump().driver(), "epoll");
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn driver(&self) -> DriverKind {
+        // Every worker has reported before there is a handle.
+        self.scheduler.driver.get().map_or(DriverKind::Auto, |(kind, _)| *kind)
+    }
+
     /// How many threads the runtime has for [`blocking`](crate::blocking) calls, and how many calls wait for one. From anywhere.
     ///
     /// ```
@@ -333,6 +352,7 @@ impl fmt::Debug for Handle {
         f.debug_struct("Runtime")
             .field("name", &self.scheduler.settings.name)
             .field("workers", &self.scheduler.workers())
+            .field("driver", &self.driver())
             .finish_non_exhaustive()
     }
 }

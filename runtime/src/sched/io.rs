@@ -83,6 +83,12 @@ pub(crate) fn supports(operation: &Operation) -> bool {
     Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
 }
 
+/// Whether the running fiber's driver accepts and connects on descriptors in non-blocking mode only. Not off a fiber.
+#[inline]
+pub(crate) fn needs_nonblocking() -> bool {
+    Current::get().is_some_and(|current| current.worker.driver.borrow().needs_nonblocking())
+}
+
 /// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was
 /// a cancellation's, the next wait gives it again.
 pub(crate) fn keep_for_later(error: &io::Error) {

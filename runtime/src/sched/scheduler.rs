@@ -4,6 +4,7 @@ use super::home::Home;
 use super::idle::Idle;
 use super::injector::Injector;
 use super::worker::Worker;
+use crate::driver::DriverKind;
 use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
@@ -51,7 +52,7 @@ pub(crate) struct Scheduler {
     /// The threads for blocking calls; carried for `task`, nothing in this room calls it.
     pub(crate) blocking: Arc<Pool>,
     /// By which interface of the kernel the workers wait; set by the first that is up.
-    pub(crate) driver: OnceLock<&'static str>,
+    pub(crate) driver: OnceLock<(DriverKind, &'static str)>,
     /// Workers that sleep with no timer set and no operation in flight.
     quiet: AtomicUsize,
     /// Whether the runtime is up to its first stall: it is reported once.

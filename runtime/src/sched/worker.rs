@@ -113,7 +113,7 @@ impl Worker {
         driver: Driver,
     ) -> Result<Worker, StackError> {
         let home = scheduler.homes[index];
-        let _ = scheduler.driver.set(driver.kind());
+        let _ = scheduler.driver.set((driver.kind(), driver.name()));
         home.open(driver.doorbell());
         let mut free = Vec::new();
         home.slots.all(&mut free);
