@@ -141,6 +141,11 @@ pub(super) fn of_statement(statement: &Stmt) -> &[Attribute] {
     }
 }
 
+/// Whether one of ours stands at the expression.
+pub(super) fn stand_at(expr: &Expr) -> bool {
+    of(expr).is_some_and(|attrs| attrs.iter().any(is_ours))
+}
+
 /// What says when a statement is compiled.
 pub(super) fn conditions(statement: &Stmt) -> Vec<Attribute> {
     of_statement(statement).iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()

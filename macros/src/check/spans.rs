@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::token::Paren;
+use syn::token::{Brace, Paren};
 use syn::{Expr, ExprParen};
 
 /// Puts a `match` that a statement begins with into parentheses, where it needs them: those that `syn` would put there have no
@@ -26,6 +26,16 @@ pub(super) fn parenthesize(expr: &mut Expr) {
         **begins_with = Expr::Paren(ExprParen { attrs: Vec::new(), paren_token, expr });
     } else {
         parenthesize(begins_with);
+    }
+}
+
+/// Marks the braces or parentheses of an expression as generated, because it, or what is in it, has lost its attribute: without that,
+/// the compiler would say that they are not needed.
+pub(super) fn keep_delimiters(expr: &mut Expr) {
+    match expr {
+        Expr::Block(block) => block.block.brace_token = Brace(Span::mixed_site()),
+        Expr::Paren(paren) => paren.paren_token = Paren(Span::mixed_site()),
+        _ => {}
     }
 }
 

@@ -300,6 +300,9 @@ impl Walk<'_> {
     /// An expression whose attributes have been taken.
     fn visit_marked(&mut self, expr: &mut Expr, marks: &Marks) {
         let position = std::mem::take(&mut self.position);
+        if marks.exempt.is_some() || matches!(expr, Expr::Paren(paren) if attributes::stand_at(&paren.expr)) {
+            spans::keep_delimiters(expr);
+        }
         let rewritten = match &mut *expr {
             Expr::Async(block) => {
                 self.without_checkpoints(|walk| walk.visit_block_mut(&mut block.block));

@@ -15,6 +15,7 @@
 #![allow(clippy::missing_const_for_fn, clippy::redundant_pub_crate)]
 
 use std::error::Error;
+use std::sync::Mutex;
 
 /// Documented.
 pub mod api {
@@ -78,6 +79,24 @@ mod private {
     pub(crate) fn without() {}
 }
 
+/// Without their attributes, these braces and parentheses would not be needed.
+#[fiber::check]
+fn exempted(lock: &Mutex<Vec<u8>>) -> usize {
+    let whole = (#[fiber::allow_blocking(reason = "held for a moment")]
+    lock.lock().map_or(0, |list| list.len()));
+    let part = 1 + {
+        #[fiber::allow_blocking(reason = "held for a moment")]
+        {
+            lock.lock().map_or(0, |list| list.len())
+        }
+    };
+    assert_eq!(whole + 1, part);
+    #[fiber::allow_blocking(reason = "held for a moment")]
+    {
+        lock.lock().map_or(0, |list| list.len())
+    }
+}
+
 /// Private.
 #[fiber::task]
 #[allow(dead_code)]
@@ -100,5 +119,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     private::quiet::spawn().join().map_err(|_| "quiet")?;
     private::without();
     api::hidden::spawn().join().map_err(|_| "hidden")?;
+    assert_eq!(exempted(&Mutex::new(vec![1, 2])), 2);
     Ok(())
 }
