@@ -21,6 +21,7 @@ chapters! {
     files: "src/files.md",
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
+    coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",

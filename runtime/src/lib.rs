@@ -32,6 +32,7 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`coroutine`]: coroutines and generators, with fibers and without.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
@@ -55,6 +56,7 @@ compile_error!("fiber runs on Linux");
 
 #[cfg(test)]
 mod conformance;
+pub mod coroutine;
 mod driver;
 mod fiber;
 pub mod fs;

@@ -12,6 +12,7 @@
 
 use super::block;
 use super::join::JoinState;
+use super::nested::Frame;
 use super::slot::{Slot, SlotInfo};
 use super::stack::StackBounds;
 use super::unwind::{NotStarted, Raised};
@@ -112,11 +113,16 @@ pub(crate) struct Own {
     pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
     /// Where the fiber's stack lies.
     pub(crate) stack: Cell<Option<StackBounds>>,
+    /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.
+    pub(crate) innermost: Cell<*const Frame>,
+    /// How many of its fiber-locals were destroyed, which happens at its end.
+    pub(crate) destroyed: Cell<u32>,
     /// Why the fiber is not to run.
     pub(crate) refused: Cell<Option<Box<NotStarted>>>,
-    /// The innermost time limit that is in force (`sched::cancel`).
+    /// The innermost time limit that is in force (`sched::cancel`). On top of a coroutine: of those set within it; `nested` knows
+    /// the others.
     pub(crate) limits: Cell<*const ()>,
-    /// How many `shield`-like sections are open: cancellation is not raised within.
+    /// How many `shield`-like sections are open: cancellation is not raised within. On top of a coroutine as `limits`.
     pub(crate) shielded: Cell<u32>,
     /// Whether the fiber's own cancellation was already given to it as an error.
     pub(crate) told: Cell<bool>,

@@ -110,7 +110,7 @@ impl<'a> Current<'a> {
         if !own.settled.replace(true) {
             fence(SeqCst);
         }
-        if !header.cancelled.load(Relaxed) && own.limits.get().is_null() {
+        if !header.cancelled.load(Relaxed) && own.has_no_limits() {
             return None;
         }
         self.look_for_interruption()
@@ -119,7 +119,7 @@ impl<'a> Current<'a> {
     #[cold]
     fn look_for_interruption(&self) -> Option<Interruption<'a>> {
         let header = self.header();
-        if header.own.shielded.get() > 0 {
+        if header.own.is_shielded() {
             return None;
         }
         if std::thread::panicking() {
@@ -133,14 +133,17 @@ impl<'a> Current<'a> {
             return Some(Interruption { current: *self, limit: None });
         }
         // The outermost limit that has passed: the others end with it.
-        let mut limit = header.own.limits.get().cast::<Limit>();
         let mut passed = None;
-        // SAFETY: the list holds the limits whose `with_limit` frames are below the caller on this fiber's stack.
-        while let Some(inner) = unsafe { limit.as_ref() } {
-            if inner.passed.get() {
-                passed = Some(inner);
+        for list in header.own.limit_lists() {
+            let mut limit = list.cast::<Limit>();
+            // SAFETY: the lists hold the limits whose `with_limit` frames are below the caller, on this fiber's stack or on those of
+            // the coroutines on top of it.
+            while let Some(inner) = unsafe { limit.as_ref() } {
+                if inner.passed.get() {
+                    passed = Some(inner);
+                }
+                limit = inner.outer;
             }
-            limit = inner.outer;
         }
         passed.map(|limit| Interruption { current: *self, limit: Some(limit) })
     }

@@ -3,6 +3,7 @@
 use super::scheduler::Scheduler;
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
+use crate::fiber::nested::is_raised_on_thread;
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::Slot;
 use std::ptr;
@@ -120,7 +121,8 @@ impl<'a> Current<'a> {
     }
 }
 
-/// Whether the caller is being unwound by a panic, as opposed to by cancellation, which poisons nothing.
+/// Whether the caller is being unwound by a panic, as opposed to by cancellation, or as a coroutine that is dropped: these poison
+/// nothing.
 pub(crate) fn is_panicking() -> bool {
     if !std::thread::panicking() {
         if let Some(current) = Current::get()
@@ -131,5 +133,8 @@ pub(crate) fn is_panicking() -> bool {
         }
         return false;
     }
-    Current::get().is_none_or(|current| current.is_unwinding() && !current.header().own.raised.get())
+    match Current::get() {
+        Some(current) => current.is_unwinding() && !current.header().own.raised.get(),
+        None => !is_raised_on_thread(),
+    }
 }

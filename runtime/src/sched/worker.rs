@@ -10,6 +10,7 @@ use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
 use crate::driver::{Completion, Driver};
 use crate::fiber::context::Context;
+use crate::fiber::nested;
 use crate::fiber::overflow::Report;
 use crate::fiber::record::{FiberRef, Handle, Header, Identity};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
@@ -299,7 +300,7 @@ impl Worker {
             self.postponed.set(false);
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
-                if header.cancelled.load(Relaxed) || !header.own.limits.get().is_null() {
+                if header.cancelled.load(Relaxed) || !header.own.has_no_limits() {
                     self.wake(slot);
                 }
             });
@@ -456,6 +457,18 @@ impl Worker {
         Ok(stack)
     }
 
+    /// A stack for a coroutine, to be given back on this worker.
+    #[inline]
+    pub(crate) fn lend_stack(&self, class: SizeClass) -> Result<Stack, StackError> {
+        self.stacks.borrow_mut().take(class)
+    }
+
+    /// Takes a stack back that this worker lent.
+    #[inline]
+    pub(crate) fn take_back(&self, stack: Stack) {
+        self.stacks.borrow_mut().give(stack);
+    }
+
     fn take_slot(&self) -> FreeSlot {
         let mut free = self.free.borrow_mut();
         loop {
@@ -533,13 +546,16 @@ fn next_number(block: &Cell<(u64, u64)>) -> u64 {
 /// Which fiber overflowed its stack, if one did: asked by the signal handler, so it only reads.
 pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
-        return false;
+        return nested::overflowing_on_thread(fault, report);
     };
     let header = slot.header();
-    let Some(bounds) = header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault)) else {
+    let coroutine = nested::overflowed(header.own.innermost.get(), fault);
+    let fiber = || header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault));
+    let Some(bounds) = coroutine.or_else(fiber) else {
         return false;
     };
     report.id = header.id;
+    report.coroutine = coroutine.is_some();
     report.stack_size = bounds.size();
     if let Some(name) = header.identity.name() {
         report.name.push_str(name);

@@ -315,10 +315,11 @@ fn an_alternate_stack_that_was_covered_stays_mapped() {
 
 #[test]
 fn the_largest_stack_has_no_larger_one() {
-    let report = |stack_size| Report { id: 7, name: ShortText::new(), task: None, location: None, stack_size };
+    let report =
+        |stack_size| Report { id: 7, coroutine: false, name: ShortText::new(), task: None, location: None, stack_size };
     let text = report(1 << 30).to_string();
     assert!(text.contains("fiber 7 has overflowed its stack of 1 GiB"), "{text}");
-    assert!(text.contains("no fiber can have a larger one"), "{text}");
+    assert!(text.contains("there is no larger one"), "{text}");
     let text = report(1 << 20).to_string();
     assert!(text.contains("stack_size = \"2m\"") && !text.contains("task:"), "{text}");
 }
