@@ -21,6 +21,7 @@ chapters! {
     files: "src/files.md",
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
+    fiber_locals: "src/fiber-locals.md",
     coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",
     seeing: "src/seeing.md",

@@ -33,6 +33,7 @@
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`coroutine`]: coroutines and generators, with fibers and without.
+//! - [`fiber_local!`]: variables of which each fiber has its own.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
@@ -77,7 +78,7 @@ pub mod time;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};
 pub use sched::cancel::Cancelled;
 pub use task::{
-    Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, Numa, ParseAttributeError, Priority, Scope,
-    ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local, try_current,
-    yield_now,
+    AccessError, Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, LocalKey, Numa, ParseAttributeError,
+    Priority, Scope, ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local,
+    try_current, yield_now,
 };

@@ -64,7 +64,7 @@ fn refuse(error: &NotEntered) -> ! {
     match error {
         NotEntered::Done => panic!("a coroutine was resumed after it had ended"),
         NotEntered::Elsewhere(owner) => {
-            panic!("a coroutine was resumed elsewhere than on {owner}, which has started it")
+            panic!("a coroutine was resumed elsewhere than on {owner}, which has started it, or at the end of that")
         }
     }
 }
@@ -100,7 +100,9 @@ impl<Input, Yield, Return> Drop for Raw<Input, Yield, Return> {
 /// In words.
 fn why(endless: &Endless) -> String {
     match endless {
-        Endless::Elsewhere(owner) => format!("it is dropped elsewhere than on {owner}, which has started it"),
+        Endless::Elsewhere(owner) => {
+            format!("it is dropped elsewhere than on {owner}, which has started it, or at the end of that")
+        }
         Endless::Unwinding => "it is suspended in a destructor that runs because of a panic".to_owned(),
         Endless::Swallowed => "it catches the unwinding and suspends again".to_owned(),
         Endless::NoUnwinding => "panic = \"abort\" leaves no way to unwind".to_owned(),

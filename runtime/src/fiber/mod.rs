@@ -14,6 +14,7 @@
 pub(crate) mod block;
 pub(crate) mod context;
 pub(crate) mod join;
+pub(crate) mod locals;
 pub(crate) mod nested;
 pub(crate) mod overflow;
 pub(crate) mod reason;

@@ -12,6 +12,7 @@
 
 use super::block;
 use super::join::JoinState;
+use super::locals::Locals;
 use super::nested::Frame;
 use super::slot::{Slot, SlotInfo};
 use super::stack::StackBounds;
@@ -51,6 +52,8 @@ pub(crate) struct Identity {
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// What few fibers have, apart, so that the others need not carry it.
     pub(crate) custom: Option<Box<Custom>>,
+    /// Values of fiber-locals that it gets from its spawner; moved out when the record is made.
+    pub(crate) inherited: Locals,
 }
 
 /// What is asked of a single fiber.
@@ -115,6 +118,8 @@ pub(crate) struct Own {
     pub(crate) stack: Cell<Option<StackBounds>>,
     /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.
     pub(crate) innermost: Cell<*const Frame>,
+    /// Its fiber-locals. Until it starts, those it inherits, which whoever spawns it puts there.
+    pub(crate) locals: Locals,
     /// How many of its fiber-locals were destroyed, which happens at its end.
     pub(crate) destroyed: Cell<u32>,
     /// Why the fiber is not to run.
@@ -168,7 +173,8 @@ unsafe impl Sync for FiberRef {}
 
 impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
-    pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, identity: Identity) -> (FiberRef, Handle<T>) {
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
+        let locals = std::mem::take(&mut identity.inherited);
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
         let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
@@ -190,7 +196,7 @@ impl FiberRef {
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),
-                own: Own::default(),
+                own: Own { locals, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });

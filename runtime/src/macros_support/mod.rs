@@ -8,6 +8,7 @@ pub mod check;
 mod crosses;
 mod define;
 mod entry;
+pub mod local;
 
 /// The interface of `fiber-macros` 0.1.
 pub mod v1 {

@@ -10,12 +10,12 @@ use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
 use crate::driver::{Completion, Driver};
 use crate::fiber::context::Context;
-use crate::fiber::nested;
 use crate::fiber::overflow::Report;
 use crate::fiber::record::{FiberRef, Handle, Header, Identity};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackError, watermark};
 use crate::fiber::unwind::{NotStarted, Raised, Target};
+use crate::fiber::{locals, nested};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
 use std::cell::{Cell, RefCell};
@@ -582,6 +582,7 @@ fn fiber_main(slot: &Slot) {
         // SAFETY: as above.
         unsafe { fiber.run() }
     };
+    locals::destroy(&fiber.own);
     if let Some(task) = fiber.identity.task {
         let worker = Worker::current().expect("a fiber runs on a worker");
         task.counters().finished(worker.index, panicked);

@@ -6,8 +6,8 @@ use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
 use crate::fiber::record::{Custom, Handle, Identity};
 use crate::runtime::process;
-use crate::sched::Scheduler;
 use crate::sched::worker::Worker;
+use crate::sched::{Current, Scheduler};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ where
     T: Send + 'static,
 {
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, Identity::default()) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, child()) })
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
@@ -82,6 +82,15 @@ where
     T: 'static,
 {
     Builder::new().spawn_local(f)
+}
+
+/// What a fiber gets from the one that spawns it, if one does. May panic, in what users clone.
+#[inline]
+pub(crate) fn child() -> Identity {
+    let Some(current) = Current::get() else {
+        return Identity::default();
+    };
+    Identity { inherited: current.header().own.locals.heritage(), ..Identity::default() }
 }
 
 /// Where a fiber is going to be spawned.
@@ -209,7 +218,7 @@ impl Builder {
     fn identity(self) -> Identity {
         let custom = (self.name.is_some() || self.stack_size.is_some())
             .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size }));
-        Identity { task: self.task, parent: None, custom }
+        Identity { task: self.task, custom, ..child() }
     }
 
     /// Spawns a fiber with these properties. As [`spawn`].
@@ -238,7 +247,7 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let worker = crate::sched::Current::get()
+        let worker = Current::get()
             .and_then(|_| Worker::current())
             .expect("fiber::spawn_local was called on a thread that is not a fiber; use fiber::spawn");
         LocalJoinHandle::new(worker.spawn_local(f, self.identity()))

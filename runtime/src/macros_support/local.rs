@@ -1,0 +1,4 @@
+//! What `fiber_local!` expands to.
+#![deny(unsafe_code)]
+
+pub use crate::fiber::locals::{Inherit, Key};
