@@ -47,6 +47,11 @@
 //! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
 //! a read from a `std::fs::File` on a slow disk. Use what is in this crate, and for the rest [`blocking`].
 //!
+//! # Features
+//!
+//! None is on by default. `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its
+//! spans when it suspends, enters them again when it goes on, and starts in the span of its spawner. Nothing has to be set up.
+//!
 //! # Where it runs
 //!
 //! Linux with io_uring (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never

@@ -20,6 +20,7 @@ pub(crate) mod overflow;
 pub(crate) mod reason;
 pub(crate) mod record;
 pub(crate) mod slot;
+pub(crate) mod spans;
 pub(crate) mod stack;
 pub(crate) mod unwind;
 

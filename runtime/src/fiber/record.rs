@@ -15,6 +15,7 @@ use super::join::JoinState;
 use super::locals::Locals;
 use super::nested::Frame;
 use super::slot::{Slot, SlotInfo};
+use super::spans::{Inherited, Spans};
 use super::stack::StackBounds;
 use super::unwind::{NotStarted, Raised};
 use crate::registry::Task;
@@ -54,6 +55,8 @@ pub(crate) struct Identity {
     pub(crate) custom: Option<Box<Custom>>,
     /// Values of fiber-locals that it gets from its spawner; moved out when the record is made.
     pub(crate) inherited: Locals,
+    /// The span that it starts in; moved out as `inherited`.
+    pub(crate) span: Inherited,
 }
 
 /// What is asked of a single fiber.
@@ -120,6 +123,8 @@ pub(crate) struct Own {
     pub(crate) innermost: Cell<*const Frame>,
     /// Its fiber-locals. Until it starts, those it inherits, which whoever spawns it puts there.
     pub(crate) locals: Locals,
+    /// Its `tracing` spans, as far as they are its own matter.
+    pub(crate) spans: Spans,
     /// How many of its fiber-locals were destroyed, which happens at its end.
     pub(crate) destroyed: Cell<u32>,
     /// Why the fiber is not to run.
@@ -175,6 +180,7 @@ impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
         let locals = std::mem::take(&mut identity.inherited);
+        let spans = Spans::new(std::mem::take(&mut identity.span));
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
         let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
@@ -196,7 +202,7 @@ impl FiberRef {
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),
-                own: Own { locals, ..Own::default() },
+                own: Own { locals, spans, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });

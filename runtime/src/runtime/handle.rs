@@ -6,6 +6,7 @@ use super::error::{RuntimeError, ShutdownError};
 use super::process;
 use crate::fiber::Reason;
 use crate::fiber::record::{Custom, Identity};
+use crate::fiber::spans::Inherited;
 use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::cancel;
 use crate::sched::worker::Worker;
@@ -124,7 +125,7 @@ impl Runtime {
     }
 
     #[track_caller]
-    fn run_as<F, T>(&self, identity: Identity, f: F) -> T
+    fn run_as<F, T>(&self, mut identity: Identity, f: F) -> T
     where
         F: FnOnce() -> T + Send,
         T: Send,
@@ -134,6 +135,7 @@ impl Runtime {
             "Runtime::run was called on a fiber of the same runtime; use fiber::spawn(..).join()"
         );
         // What is borrowed stays: the wait below ends when the fiber has, and is neither cancelled nor unwound.
+        identity.span = Inherited::current();
         let handle = self.scheduler.spawn(f, identity);
         let guard = AbortOnUnwind("Runtime::run while its fiber still runs");
         wait_for(&handle.fiber, Reason::Join, |_| ());

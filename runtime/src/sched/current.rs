@@ -54,13 +54,26 @@ impl<'a> Current<'a> {
             // SAFETY: passed on to the caller.
             unsafe { (*data.cast::<F>())() }
         }
+        let own = &self.header().own;
+        let Some(spans) = own.spans.leave() else {
+            return;
+        };
         self.worker.after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
-        self.suspend(reason);
+        self.wait(reason);
+        own.spans.enter(spans);
     }
 
     /// [`suspend_then`](Self::suspend_then) without anything to publish: for waits whose waker is on the fiber's own worker
     /// (timers, completions), or was told before.
     pub(crate) fn suspend(&self, reason: Reason) {
+        let own = &self.header().own;
+        if let Some(spans) = own.spans.leave() {
+            self.wait(reason);
+            own.spans.enter(spans);
+        }
+    }
+
+    fn wait(&self, reason: Reason) {
         self.slot.set_waiting(reason, self.worker.home.coarse_now.load(Relaxed));
         self.switch();
     }
@@ -68,9 +81,13 @@ impl<'a> Current<'a> {
     /// Lets the other fibers of the worker run, and then goes on.
     #[inline]
     pub(crate) fn yield_now(&self) {
-        self.slot.set_yielding();
-        self.worker.ready.push(self.slot);
-        self.switch();
+        let own = &self.header().own;
+        if let Some(spans) = own.spans.leave() {
+            self.slot.set_yielding();
+            self.worker.ready.push(self.slot);
+            self.switch();
+            own.spans.enter(spans);
+        }
     }
 
     /// Counts an operation that completed without a wait, and yields when the fiber has used up its share: otherwise a

@@ -570,6 +570,16 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
 /// The first function on every fiber's stack.
 fn fiber_main(slot: &Slot) {
     let fiber = slot.fiber();
+    let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
+    if let Some(task) = fiber.identity.task {
+        let worker = Worker::current().expect("a fiber runs on a worker");
+        task.counters().finished(worker.index, panicked);
+    }
+    publish(&fiber);
+}
+
+/// All that a fiber does before its result is published. Whether it panicked.
+fn run_to_its_end(fiber: &FiberRef) -> bool {
     let panicked = if let Some(why) = fiber.own.refused.take() {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(why) };
@@ -583,9 +593,5 @@ fn fiber_main(slot: &Slot) {
         unsafe { fiber.run() }
     };
     locals::destroy(&fiber.own);
-    if let Some(task) = fiber.identity.task {
-        let worker = Worker::current().expect("a fiber runs on a worker");
-        task.counters().finished(worker.index, panicked);
-    }
-    publish(&fiber);
+    panicked
 }

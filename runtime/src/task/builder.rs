@@ -5,6 +5,7 @@ use super::join_handle::{JoinHandle, LocalJoinHandle};
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
 use crate::fiber::record::{Custom, Handle, Identity};
+use crate::fiber::spans::Inherited;
 use crate::runtime::process;
 use crate::sched::worker::Worker;
 use crate::sched::{Current, Scheduler};
@@ -84,13 +85,14 @@ where
     Builder::new().spawn_local(f)
 }
 
-/// What a fiber gets from the one that spawns it, if one does. May panic, in what users clone.
+/// What a fiber gets from whoever spawns it: from a fiber its values, from fibers and threads their span. May panic, in what users clone.
 #[inline]
 pub(crate) fn child() -> Identity {
-    let Some(current) = Current::get() else {
-        return Identity::default();
-    };
-    Identity { inherited: current.header().own.locals.heritage(), ..Identity::default() }
+    let span = Inherited::current();
+    match Current::get() {
+        Some(current) => Identity { inherited: current.header().own.locals.heritage(), span, ..Identity::default() },
+        None => Identity { span, ..Identity::default() },
+    }
 }
 
 /// Where a fiber is going to be spawned.
