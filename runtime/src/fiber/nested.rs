@@ -1,7 +1,7 @@
 //! Coroutines on top of whatever runs: a flow of control on a stack of its own that is entered like a call and leaves like a
 //! return, with values going both ways.
 //!
-//! The second of the two files that name corosensei; [`context`](super::context) is the other.
+//! The second of the two files that name corosensei; [`context`] is the other.
 //!
 //! ```text
 //!   worker's loop ──resume──► fiber ──resume──► coroutine ──resume──► coroutine
