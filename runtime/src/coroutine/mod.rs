@@ -50,14 +50,22 @@
 //! that is destroyed at its end), when it suspended in a destructor during a panic, when it swallows each unwinding, and with
 //! `panic = "abort"`. A scoped coroutine cannot be leaked, because it borrows: there the last three abort the process with a message.
 //!
-//! One combination is not checked: a started coroutine that is kept in a `thread_local!` of a plain thread until the thread ends,
-//! suspended within `LocalKey::with` of another `thread_local!` that was first used later. Thread-locals are destroyed in an
-//! order that nobody is told, and the coroutine's destructors may see the other one destroyed. Keep started coroutines in
-//! variables of functions.
+//! One combination is not always found out: a started coroutine that is kept in a `thread_local!` until the thread ends (or the
+//! process, by [`std::process::exit`] on that thread), suspended within `LocalKey::with` of another `thread_local!` that was first used
+//! later. It is leaked, as above, if the first one was in use before any coroutine was made on the thread; otherwise it is unwound, and
+//! its destructors may see the other value destroyed. No order in which thread-locals are destroyed is promised to anybody, and nobody
+//! is told when that begins. Keep started coroutines in variables of functions.
 //!
 //! # Cost
 //!
-//! A resumption and a suspension together take nanoseconds, and making a coroutine on a stack that another one has left tens of them.
+//! | | on a thread | on a fiber | corosensei alone |
+//! | --- | --- | --- | --- |
+//! | resume and suspend | 11 ns | 14 ns | 5 ns |
+//! | make, run to its end and drop | 69 ns | 54 ns | 8 ns, on a stack that is there |
+//!
+//! Medians of `benches/coroutine.rs` on an AMD EPYC (Zen 3) in a busy virtual machine. The difference in the first row is the
+//! look whose coroutine it is, and what a suspension puts aside; in the second, finding a stack.
+//!
 //! A stack takes 256 KiB of address space unless [`Builder::stack_size`] says otherwise, of which the pages that are
 //! touched become memory, one at least. Each has a guard page; an overflow ends the process with a message that
 //! names the fiber and the size.
