@@ -1,5 +1,5 @@
 //! The attributes of the [fiber](https://docs.rs/fiber) framework: [`macro@main`], [`macro@task`], [`macro@test`], and
-//! [`macro@check`] for the functions that these call.
+//! [`macro@check`] for the functions that these call; and what is behind `select!`.
 //!
 //! Depend on `fiber`, which re-exports them: the code that they write calls it.
 //!
@@ -13,6 +13,7 @@
 mod check;
 mod expand;
 mod parse;
+mod select;
 mod table;
 mod words;
 
@@ -443,4 +444,11 @@ pub fn no_checkpoint(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn blocking_table(_: TokenStream) -> TokenStream {
     check::support().into()
+}
+
+/// What `fiber::select!` expands by, which passes on where it stands. For fiber itself, where it is documented.
+#[doc(hidden)]
+#[proc_macro]
+pub fn select(input: TokenStream) -> TokenStream {
+    select::select(input.into()).into()
 }

@@ -20,6 +20,17 @@ pub(crate) fn said<T>(result: io::Result<T>) -> Result<T, String> {
     result.map_err(|error| error.to_string())
 }
 
+/// Writes to a pipe that nobody reads until that is seen: a process that a test beside this one just forked has the other end too, until it
+/// runs its program.
+pub(crate) fn until_broken(pipe: &mut impl io::Write) -> Result<usize, Failure> {
+    loop {
+        let written = pipe.write(&[0; 100]);
+        if written.is_err() {
+            return outcome(written);
+        }
+    }
+}
+
 /// Defines tests that do the same with std and with this crate, and compare what came out.
 macro_rules! conformance {
     (@ $std:path, $ours:path; $($(#[$doc:meta])* fn $name:ident($net:ident) -> $result:ty $body:block)*) => {$(
@@ -53,6 +64,8 @@ macro_rules! conformance {
     (net: $($rest:tt)*) => { conformance!{@ std::net, crate::net; $($rest)*} };
     (local: $($rest:tt)*) => { conformance!{@ std::os::unix::net, crate::os::unix::net; $($rest)*} };
     (fs: $($rest:tt)*) => { conformance!{@ std::fs, crate::fs; $($rest)*} };
+    (io: $($rest:tt)*) => { conformance!{@ std::io, crate::io; $($rest)*} };
+    (process: $($rest:tt)*) => { conformance!{@ std::process, crate::process; $($rest)*} };
 }
 pub(crate) use conformance;
 

@@ -33,9 +33,11 @@
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`coroutine`]: coroutines and generators, with fibers and without.
-//! - [`fiber_local!`]: variables of which each fiber has its own.
+//! - [`JoinSet`], [`race`], [`join!`], [`try_join!`]: several fibers at once. [`CancelToken`], [`shield`]: cancellation.
+//! - [`block_on`]: futures on fibers. [`fiber_local!`]: variables of fibers.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
-//! - [`net`], [`fs`], [`sync`], [`time`]: what blocks in std, with std's names.
+//! - [`select!`]: the first of several receives, sends, joins, notifications, times.
+//! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
 //! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
@@ -54,8 +56,9 @@
 //!
 //! # Where it runs
 //!
-//! Linux with io_uring (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never
-//! run there.
+//! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never run there. Where
+//! io_uring is missing or forbidden, as in most containers, fibers wait by epoll, and files are read and written on the
+//! [blocking pool](blocking); see [`runtime::DriverKind`].
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");
@@ -69,21 +72,32 @@ pub mod fs;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+pub mod io;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
 pub mod os;
+pub mod process;
 pub mod runtime;
 mod sched;
+pub mod signal;
 pub mod sync;
 mod sys;
 mod task;
 pub mod time;
 
+pub use fiber::CancelReason;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};
 pub use sched::cancel::Cancelled;
+#[doc(inline)]
+pub use sync::select;
 pub use task::{
-    AccessError, Builder, Fiber, FiberId, JoinError, JoinHandle, LocalJoinHandle, LocalKey, Numa, ParseAttributeError,
-    Priority, Scope, ScopedJoinHandle, blocking, current, park, park_timeout, registry, scope, spawn, spawn_local,
-    try_current, yield_now,
+    Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
+    Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, current,
+    is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, spawn, spawn_local, try_current,
+    yield_now,
 };
+
+/// What `join!` and `try_join!` call: no part of the interface.
+#[doc(hidden)]
+pub use task::v1 as together;

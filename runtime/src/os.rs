@@ -58,6 +58,12 @@ pub mod unix {
         }
     }
 
+    /// As [`std::os::unix::process`].
+    pub mod process {
+        pub use crate::process::unix::{ChildExt, CommandExt};
+        pub use std::os::unix::process::{ExitStatusExt, parent_id};
+    }
+
     /// As [`std::os::unix::net`]: [`fiber::net::unix`](crate::net::unix).
     pub mod net {
         pub use crate::net::unix::{Incoming, SocketAddr, UnixDatagram, UnixListener, UnixStream};

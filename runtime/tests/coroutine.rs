@@ -6,6 +6,7 @@ mod common;
 
 use common::{Count, LONG, OnDrop, here, runtime, until_waiting};
 use fiber::coroutine::{Builder, Coroutine, CoroutineState, Generator, Yielder};
+use fiber::no_suspend;
 use fiber::runtime::Reason;
 use fiber::sync::Mutex;
 use fiber::time::{Elapsed, sleep, timeout};
@@ -520,6 +521,52 @@ fn limits_find_their_way_from_an_upper_coroutine() {
         sleep(Duration::from_micros(1));
         assert_eq!(timeout(LONG, || outer.next()), Ok(Some(Err(Elapsed))));
         assert_eq!(outer.next(), None);
+    });
+}
+
+#[test]
+fn no_suspend_is_in_force_where_it_was_asked_for() {
+    runtime(1).run(|| {
+        // The caller's, in the body.
+        let mut waits = Generator::<()>::new(|_| fiber::park());
+        assert!(panic_of(|| drop(no_suspend(|| waits.next()))).contains("no_suspend"));
+        // The body's, in the body alone, also when it goes on.
+        let mut stays = Generator::new(|yielder| {
+            no_suspend(|| {
+                yielder.suspend(());
+                sleep(SHORT);
+            });
+        });
+        stays.next();
+        sleep(Duration::from_micros(1));
+        fiber::yield_now();
+        assert!(panic_of(|| drop(stays.next())).contains("no_suspend"));
+        // Left for good.
+        let mut left = Generator::new(|yielder| no_suspend(|| yielder.suspend(())));
+        left.next();
+        std::mem::forget(left);
+        sleep(Duration::from_micros(1));
+    });
+}
+
+#[test]
+fn shields_are_in_force_where_they_were_asked_for() {
+    runtime(1).run(|| {
+        let (go, wait) = fiber::sync::mpsc::channel::<()>();
+        let cancelled = fiber::spawn_local(move || {
+            // The body's shield is not the caller's.
+            let mut shielded = Generator::new(|yielder| fiber::shield(|| yielder.suspend(())));
+            shielded.next();
+            // The caller's is the body's.
+            let mut waits = Generator::new(move |yielder| yielder.suspend(wait.recv()));
+            assert_eq!(fiber::shield(|| waits.next()), Some(Ok(())));
+            fiber::park();
+        });
+        until_waiting(&here(), &cancelled.fiber(), Reason::Receive);
+        cancelled.cancel();
+        fiber::yield_now();
+        go.send(()).unwrap();
+        assert!(cancelled.join().unwrap_err().is_cancelled());
     });
 }
 

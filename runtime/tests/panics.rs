@@ -51,7 +51,7 @@ fn the_kinds_of_errors_exclude_each_other() {
         parked.cancel();
         let cancelled = parked.join().unwrap_err();
         assert_eq!(kinds(&cancelled), [false, true, false]);
-        assert_eq!(cancelled.to_string(), "the fiber was cancelled");
+        assert_eq!(cancelled.to_string(), "the fiber was cancelled: it was asked to end");
         assert!(cancelled.try_into_panic().unwrap_err().is_cancelled());
         for size in [0, (1 << 30) + 1, usize::MAX] {
             let refused = fiber::Builder::new().stack_size(size).spawn(|| ()).join().unwrap_err();

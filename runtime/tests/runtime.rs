@@ -188,10 +188,46 @@ fn what_cannot_be_had_is_an_error() {
     assert!(text(Builder::new().workers(0)).contains("at least one worker"));
     assert!(text(Builder::new().stack_size(0)).contains("stack size"));
     assert!(text(Builder::new().stack_size(usize::MAX)).contains("stack size"));
-    assert!(text(Builder::new().driver(DriverKind::Epoll)).contains("epoll"));
     let error: RuntimeError = Builder::new().stack_size(0).build().unwrap_err();
     assert!(error.source().is_some());
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Other);
+}
+
+/// Several drivers in one process, and fibers of the one wake fibers of the other.
+#[test]
+fn a_runtime_says_which_driver_it_took() {
+    // What the environment says wins, for all of them.
+    let forced: Option<DriverKind> = std::env::var("FIBER_DRIVER").ok().and_then(|name| name.parse().ok());
+    for asked in [DriverKind::Auto, DriverKind::IoUring, DriverKind::Epoll] {
+        let runtime = match Builder::new().workers(1).driver(asked).build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                assert_eq!(asked, DriverKind::IoUring, "{error}");
+                continue;
+            }
+        };
+        let took = runtime.handle().driver();
+        match forced.unwrap_or(asked) {
+            DriverKind::Auto => assert_ne!(took, DriverKind::Auto),
+            asked => assert_eq!(took, asked),
+        }
+        let said = runtime.dump().to_string();
+        assert!(said.contains(&format!("1 worker on {took}")), "{said}");
+        assert!(runtime.dump().driver().starts_with(&took.to_string()));
+        assert!(format!("{runtime:?}").contains(&format!("{took:?}")));
+    }
+    let [here, there] =
+        [DriverKind::Auto, DriverKind::Epoll].map(|driver| Builder::new().driver(driver).build().unwrap());
+    let (questions, asked) = fiber::sync::mpsc::channel();
+    let (answers, answered) = fiber::sync::mpsc::channel();
+    let echo = there.spawn(move || asked.iter().all(|n: u32| answers.send(n + 1).is_ok()));
+    here.run(move || {
+        for n in 0..1000 {
+            questions.send(n).unwrap();
+            assert_eq!(answered.recv(), Ok(n + 1));
+        }
+    });
+    assert!(echo.join().unwrap());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the end-to-end tests of fiber share: starting processes and watching them from outside.
 //!
 //! The tests themselves stand in `tests/`; the programs they run are the binaries `peer` (the client that checks every
-//! byte, without fiber) and `echo_server` (the program under test, written as a user would write it). Nothing here
+//! byte, without fiber) and `echo_server` and `everyday` (the programs under test, written as a user would write them). Nothing here
 //! uses fiber, so nothing here can share its mistakes. What compilers say is asked with a crate of a user ([`sample`]).
 //!
 //! Waiting is done on events: a line of output, the end of a process, a count in `/proc`. Each wait has a generous limit

@@ -108,3 +108,21 @@ fn sorted(messages: &[Value]) -> (Vec<String>, BTreeSet<Report>) {
     }
     (about_configuration, reports)
 }
+
+/// The probes leave the code as clippy knows it: this lint finds lost bytes, and is denied by default.
+#[test]
+fn clippy_sees_what_the_user_wrote() {
+    if !cargo(Path::new(WORKSPACE), &["clippy", "--version"]).status.success() {
+        skip::skip("clippy is not installed");
+        return;
+    }
+    let sample = Sample::new(env!("CARGO_TARGET_TMPDIR"), "sample-lints");
+    sample.write("src/lib.rs", include_str!("clippy/lost.rs"));
+    let (_, messages) = sample.messages("clippy");
+    let lines = messages.iter().filter(|message| message["code"]["code"] == "clippy::unused_io_amount");
+    let lines: Vec<_> = lines.filter_map(|message| message["spans"][0]["line_start"].as_u64()).collect();
+    let source = include_str!("clippy/lost.rs").lines().enumerate();
+    let expected: Vec<_> =
+        source.filter(|(_, line)| line.ends_with("//~ lost")).map(|(number, _)| number as u64 + 1).collect();
+    assert_eq!(lines, expected, "{messages:#?}");
+}

@@ -104,11 +104,11 @@ fn page() -> String {
 # Every item that is refused
 
 What does not compile in functions under an attribute of fiber, what it waits for, and what takes its place. [What
-blocks, and how we stop it](blocking.md) says how it is found and what to do where blocking is meant. Some of the
-replacements are not there yet; until they are, `fiber::blocking(|| ..)` is the way.
+blocks, and how we stop it](blocking.md) says how it is found and what to do where blocking is meant.
 
 Not on the list, because it does not wait for others, or not for long: printing, the `try_` forms, `send` to a channel
-without a bound, `Instant::now`, `Arc`, atomics, allocation.
+without a bound, `Instant::now`, `Arc`, atomics, allocation; `File::seek`, `DirEntry::file_type`, `fchown`, `chroot`,
+`env::current_exe`, which ask the kernel for what it has at hand; `thread::spawn`, whose thread is none of the workers.
 
 ## Functions
 

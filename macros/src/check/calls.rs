@@ -2,13 +2,14 @@
 //!
 //! Each handler first lets the walk go through the parts of its expression and then puts a probe beside it. The dead copy
 //! in a probe is the user's expression from before, so that probes do not multiply. What a handler gives back takes the
-//! expression's place; where a call is a whole statement, `statement` takes the statements that belong before it.
+//! expression's place; where a statement begins with the call, the probe stands before the statement, and the compiler and
+//! clippy see what the user wrote.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, Index, Path, Stmt, Token};
+use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, ExprReference, Path, Token};
 
 use super::exempt::Exempt;
 use super::names::plain;
@@ -17,18 +18,19 @@ use super::probe::{Asks, Called, Prober, generated, passing};
 use super::receiver::{
     can_be_mentioned, can_be_mentioned_as_argument, duplicable, is_harmless, repeatable, root, taken, variable,
 };
-use super::walk::{Walk, last_span};
+use super::spans;
+use super::walk::{Position, Walk};
 use crate::table::Entry;
 
 type Arguments = Punctuated<Expr, Token![,]>;
 
 impl Walk<'_> {
-    /// A method call: the receiver is asked. As a statement it stays as it is, with a statement before it.
-    pub(super) fn method_call(&mut self, call: &mut ExprMethodCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
+    /// A method call: the receiver is asked. One that a statement begins with stays as it is.
+    pub(super) fn method_call(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
         let name = plain(&call.method);
         let method = Called { name: &name, arguments: call.args.len() };
         let original = self.prober.knows_method(method).then(|| call.receiver.clone());
-        self.receiver(&mut call.receiver);
+        self.leading(position, &mut call.receiver);
         self.arguments(&mut call.args, passes_on(&name));
         if let Some(arguments) = &mut call.turbofish {
             self.visit_angle_bracketed_generic_arguments_mut(arguments);
@@ -47,8 +49,8 @@ impl Walk<'_> {
                 return None;
             }
             let probe = self.prober.mentioned(asks, method, place, &original);
-            if let Some(before) = statement {
-                before.push(self.statement(&probe, &call.attrs));
+            if position != Position::Inside {
+                self.before.push(probe);
                 return None;
             }
             let attrs = std::mem::take(&mut call.attrs);
@@ -69,8 +71,20 @@ impl Walk<'_> {
         None
     }
 
+    /// What `.await` stands behind: nothing of std that blocks gives a future.
+    pub(super) fn awaited(&mut self, base: &mut Expr) {
+        match base {
+            Expr::MethodCall(call) => {
+                self.place(&mut call.receiver);
+                self.arguments(&mut call.args, false);
+            }
+            Expr::Call(call) => self.arguments(&mut call.args, false),
+            base => self.visit_expr_mut(base),
+        }
+    }
+
     /// A call of a path.
-    pub(super) fn call(&mut self, call: &mut ExprCall, statement: Option<&mut Vec<Stmt>>) -> Option<Expr> {
+    pub(super) fn call(&mut self, call: &mut ExprCall, position: Position) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else {
             visit_mut::visit_expr_call_mut(self, call);
             return None;
@@ -103,19 +117,19 @@ impl Walk<'_> {
                 self.associated(call, &callee, &name);
             }
             let std = paths::names_type_of_table(&resolved);
-            return if has_receiver { self.call_with_receiver(call, &original, method, std, statement) } else { None };
+            return if has_receiver { self.call_with_receiver(call, &original, method, std, position) } else { None };
         }
         let entries = paths::functions(&name, false);
         if closures {
-            return self.spelled_out(call, &callee.path, &entries, &resolved, statement);
+            return self.spelled_out(call, &callee.path, &entries, &resolved, position);
         }
         if !entries.is_empty() {
             let asks = self.asks(&name)?;
-            return self.callee(call, &callee.path, &entries, asks, &original, statement);
+            return self.callee(call, &callee.path, &entries, asks, &original, position);
         }
         if self.may_be_renamed(&callee.path) && self.asks_perhaps() {
             let probe = self.prober.renamed(&passing(), &callee.path, Some(&original.args));
-            self.on_its_way(call, &probe, &original, statement);
+            self.on_its_way(call, &probe, &original, position);
         }
         None
     }
@@ -129,7 +143,7 @@ impl Walk<'_> {
         original: &ExprCall,
         method: Called<'_>,
         std: bool,
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
         let receiver = original.args.first()?;
         if is_harmless(receiver) {
@@ -139,14 +153,14 @@ impl Walk<'_> {
         if asks == Asks::Harmless && !self.prober.refuses_method(method) {
             return None;
         }
-        let place = last_span(&original.func);
+        let place = spans::last(&original.func);
         if can_be_mentioned_as_argument(receiver) {
             let mut probe = self.prober.mentioned(asks, method, place, receiver);
             if original.args.iter().all(repeatable) {
                 probe = Prober::after(&original.to_token_stream(), &probe);
             }
-            if let Some(before) = statement {
-                before.push(self.statement(&probe, &call.attrs));
+            if position != Position::Inside {
+                self.before.push(probe);
                 return None;
             }
             let attrs = std::mem::take(&mut call.attrs);
@@ -170,8 +184,7 @@ impl Walk<'_> {
             return;
         }
         if let Some(asks) = self.asks(name) {
-            let none: Option<&[Expr]> = Some(&[]);
-            let probe = self.prober.function(asks, &entries, &passing(), &callee.path, none);
+            let probe = self.prober.function(asks, &entries, &passing(), &callee.path, Some(&[]));
             if !probe.is_empty() {
                 *call.func = self.through(&probe, &call.func);
             }
@@ -186,7 +199,7 @@ impl Walk<'_> {
         path: &Path,
         entries: &[&'static Entry],
         resolved: &[String],
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
         // `thread::scope` is std's, or that of another library of threads.
         let entry = entries.iter().find(|entry| {
@@ -195,8 +208,8 @@ impl Walk<'_> {
         })?;
         let asks = self.asks(entry.name)?;
         let probe = self.prober.certain(asks, entry, path);
-        if let Some(before) = statement {
-            before.push(self.statement(&probe, &call.attrs));
+        if position != Position::Inside {
+            self.before.push(probe);
             return None;
         }
         let attrs = std::mem::take(&mut call.attrs);
@@ -211,59 +224,26 @@ impl Walk<'_> {
         entries: &[&'static Entry],
         asks: Asks,
         original: &ExprCall,
-        statement: Option<&mut Vec<Stmt>>,
+        position: Position,
     ) -> Option<Expr> {
-        if entries.iter().any(|entry| entry.depends_on_arguments())
-            && !original.args.iter().all(can_be_mentioned_as_argument)
-            && original.args.iter().all(repeatable)
-        {
-            let probe = self.called(path, entries, asks, original);
-            if let Some(before) = statement {
-                before.push(self.statement(&probe, &call.attrs));
-                return None;
-            }
-            let attrs = std::mem::take(&mut call.attrs);
-            return Some(self.beside(&probe, &attrs, call));
-        }
-        let probe = self.prober.function(asks, entries, &passing(), path, Some(original.args.iter()));
+        let function = passing();
+        let ask = |places: &[_]| self.prober.function(asks, entries, &function, path, Some(places));
+        let by_arguments = entries.iter().any(|entry| entry.depends_on_arguments());
+        let probe = if by_arguments { Prober::called(&function, &original.args, ask) } else { ask(&[]) };
         if !probe.is_empty() {
-            self.on_its_way(call, &probe, original, statement);
+            self.on_its_way(call, &probe, original, position);
         }
         None
     }
 
     /// Puts `probe` where the callee stands, or, if the call is a whole statement, in a copy of it before.
-    fn on_its_way(
-        &self,
-        call: &mut ExprCall,
-        probe: &TokenStream,
-        original: &ExprCall,
-        statement: Option<&mut Vec<Stmt>>,
-    ) {
+    fn on_its_way(&mut self, call: &mut ExprCall, probe: &TokenStream, original: &ExprCall, position: Position) {
         let callee = self.through(probe, &call.func);
-        match statement {
-            Some(before) if original.args.iter().all(duplicable) => {
-                let copy = ExprCall { func: Box::new(callee), ..original.clone() };
-                let code = generated!(let _ = #copy;);
-                before.push(self.statement(&code, &call.attrs));
-            }
-            _ => *call.func = callee,
-        }
-    }
-
-    /// Asks about a function that blocks if what it is given does, in a copy of the call where the arguments have names.
-    fn called(&self, path: &Path, entries: &[&'static Entry], asks: Asks, original: &ExprCall) -> TokenStream {
-        let (func, values, function) = (&original.func, &original.args, passing());
-        let name = |number| Ident::new(&format!("argument{number}"), Span::mixed_site());
-        let names: Vec<_> = (0..values.len()).map(name).collect();
-        let arguments: Vec<Expr> = names.iter().map(|name| syn::parse_quote!(#name)).collect();
-        let questions = self.prober.function(asks, entries, &function, path, Some(&arguments));
-        let values = values.iter();
-        generated! {
-            let #function = #func;
-            #(let #names = #values;)*
-            let _ = #function(#(#names),*);
-            #questions
+        if position == Position::Whole && original.args.iter().all(duplicable) {
+            let copy = ExprCall { func: Box::new(callee), ..original.clone() };
+            self.before.push(generated!(let _ = #copy;));
+        } else {
+            *call.func = callee;
         }
     }
 
@@ -287,7 +267,7 @@ impl Walk<'_> {
             self.prober.renamed(&passing(), path, None)
         } else {
             let asks = self.asks(&name)?;
-            self.prober.function(asks, &entries, &passing(), path, None::<&[Expr]>)
+            self.prober.function(asks, &entries, &passing(), path, None)
         };
         (!probe.is_empty()).then(|| self.through(&probe, value))
     }
@@ -299,7 +279,7 @@ impl Walk<'_> {
     /// Whether an import that is not in sight may have given a function of std this name. Asked once in a body.
     fn may_be_renamed(&mut self, path: &Path) -> bool {
         let Some(name) = path.get_ident() else { return false };
-        let text = name.to_string();
+        let text = plain(name);
         let lower_case = text.chars().all(|letter| letter == '_' || letter.is_lowercase() || letter.is_ascii_digit());
         let in_sight = self.names.resolve(path).len() > 1;
         lower_case
@@ -311,18 +291,18 @@ impl Walk<'_> {
 
 /// How.
 impl Walk<'_> {
-    /// `(if false { probe }, expr).1`: temporaries of `expr` live as long as without it.
-    pub(super) fn beside(&self, probe: &TokenStream, attrs: &[Attribute], expr: &impl ToTokens) -> Expr {
+    /// `match value { value => (if false { probe }, value).1 }`.
+    ///
+    /// Temporaries of `value` live as long as without it, and the result is moved whole: a part of a tuple that lived as long
+    /// would keep it borrowed. The tuple inside keeps the compiler from looking into here for what does not fit outside.
+    pub(super) fn beside(&self, probe: &TokenStream, attrs: &[Attribute], value: &impl ToTokens) -> Expr {
         let dead = Prober::dead(probe);
-        in_place_of(&expr.to_token_stream(), attrs, generated!(#dead, #expr), 1)
+        Expr::Match(Prober::in_place_of(&value.to_token_stream(), attrs, &dead))
     }
 
-    /// `(match value { value => { if false { probe } value } },).0`.
+    /// The same for a value that the probe looks at on its way.
     pub(super) fn through(&self, probe: &TokenStream, value: &impl ToTokens) -> Expr {
-        let (dead, passing) = (Prober::dead(probe), passing());
-        // In parentheses, because it may be the literal of a struct.
-        let content = generated!(match (#value) { #passing => { #dead #passing } },);
-        in_place_of(&value.to_token_stream(), &[], content, 0)
+        self.beside(probe, &[], value)
     }
 
     /// Whether this method of this place has not been asked about.
@@ -332,10 +312,66 @@ impl Walk<'_> {
         self.answered.insert((self.names.binding(variable), question))
     }
 
-    /// A receiver or head that is only a path needs no look of its own.
-    pub(super) fn receiver(&mut self, expr: &mut Expr) {
-        if !matches!(expr, Expr::Path(_)) {
-            self.visit_expr_mut(expr);
+    /// What is used where it stands. If it is a path, it has to stay one, and no function is used like that.
+    pub(super) fn place(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Path(_) => {}
+            Expr::Group(group) => self.place(&mut group.expr),
+            Expr::Paren(paren) => self.place(&mut paren.expr),
+            expr => self.visit_expr_mut(expr),
+        }
+    }
+
+    /// What stands on the left of `=`.
+    pub(super) fn assigned(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Array(array) => array.elems.iter_mut().for_each(|element| self.assigned(element)),
+            // Of a tuple struct.
+            Expr::Call(call) => call.args.iter_mut().for_each(|argument| self.assigned(argument)),
+            Expr::Group(group) => self.assigned(&mut group.expr),
+            Expr::Paren(paren) => self.assigned(&mut paren.expr),
+            Expr::Struct(fields) => fields.fields.iter_mut().for_each(|field| self.assigned(&mut field.expr)),
+            Expr::Tuple(tuple) => tuple.elems.iter_mut().for_each(|element| self.assigned(element)),
+            expr => self.place(expr),
+        }
+    }
+
+    /// `&[fs::read]`: what it refers to may be made by the compiler and live forever, so it stays, and a copy is walked.
+    pub(super) fn reference(&mut self, reference: &mut ExprReference) -> Option<Expr> {
+        if reference.mutability.is_some() {
+            self.place(&mut reference.expr);
+            return None;
+        }
+        let original = self.is_constant(&reference.expr).then(|| reference.clone());
+        let before = self.seen.rewritten;
+        self.visit_expr_mut(&mut reference.expr);
+        let original = original.filter(|_| self.seen.rewritten != before)?;
+        Some(Prober::either(&reference.expr, &original))
+    }
+
+    /// Whether a reference to `expr` is one to a constant: the compiler makes that live forever.
+    fn is_constant(&self, expr: &Expr) -> bool {
+        let last = |path: &ExprPath| path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        match expr {
+            Expr::Lit(_) => true,
+            // Not a `const`, which may be something with a destructor.
+            Expr::Path(path) => !self.is_own(&path.path) && last(path).contains(char::is_lowercase),
+            Expr::Array(array) => array.elems.iter().all(|element| self.is_constant(element)),
+            // A tuple struct, or a variant of an enum.
+            Expr::Call(call) => {
+                let Expr::Path(name) = &*call.func else { return false };
+                last(name).starts_with(char::is_uppercase)
+                    && call.args.iter().all(|argument| self.is_constant(argument))
+            }
+            Expr::Cast(cast) => self.is_constant(&cast.expr),
+            Expr::Group(group) => self.is_constant(&group.expr),
+            Expr::Paren(paren) => self.is_constant(&paren.expr),
+            Expr::Reference(reference) => reference.mutability.is_none() && self.is_constant(&reference.expr),
+            Expr::Struct(literal) => {
+                literal.rest.is_none() && literal.fields.iter().all(|field| self.is_constant(&field.expr))
+            }
+            Expr::Tuple(tuple) => tuple.elems.iter().all(|element| self.is_constant(element)),
+            _ => false,
         }
     }
 
@@ -365,13 +401,6 @@ impl Walk<'_> {
         self.checkpoints = checkpoints;
         self.exempt = outside;
     }
-
-    /// A statement before the one that is asked about, under the same conditions.
-    pub(super) fn statement(&self, probe: &TokenStream, attrs: &[Attribute]) -> Stmt {
-        let dead = Prober::dead(probe);
-        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-        Stmt::Expr(Expr::Verbatim(generated!(#(#conditions)* #dead)), None)
-    }
 }
 
 /// Whether closures that a function of this name gets run as fibers, or at once on this one.
@@ -379,25 +408,15 @@ fn passes_on(name: &str) -> bool {
     matches!(name, "spawn" | "spawn_local" | "spawn_scoped" | "scope" | "timeout" | "timeout_at")
 }
 
-/// Whether it is a closure, or a reference to one.
+/// Whether it is a closure, a reference to one, or a tuple or list with some.
 fn is_closure(expr: &Expr) -> bool {
     match expr {
+        Expr::Array(array) => array.elems.iter().any(is_closure),
         Expr::Closure(_) => true,
         Expr::Group(group) => is_closure(&group.expr),
         Expr::Paren(paren) => is_closure(&paren.expr),
         Expr::Reference(reference) => is_closure(&reference.expr),
+        Expr::Tuple(tuple) => tuple.elems.iter().any(is_closure),
         _ => false,
     }
-}
-
-/// `(content).field` where `original` was: it begins and ends with tokens at the same places, so that the compiler's errors
-/// about what is around it underline the user's code.
-fn in_place_of(original: &TokenStream, attrs: &[Attribute], content: TokenStream, field: u32) -> Expr {
-    let mut tokens = original.clone().into_iter();
-    let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
-    let last = tokens.last().map_or(first, |token| token.span());
-    let mut tuple = Group::new(Delimiter::Parenthesis, content);
-    tuple.set_span(first);
-    let field = Index { index: field, span: last };
-    Expr::Verbatim(quote_spanned!(last=> #(#attrs)* #tuple.#field))
 }

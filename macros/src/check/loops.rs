@@ -15,6 +15,7 @@ use syn::{Block, Expr, ExprWhile, Safety, Signature, Stmt};
 use super::attributes::Marks;
 use super::probe::{checkpoint, generated};
 use super::receiver::is_call_free;
+use super::walk::Walk;
 
 /// Whether loops get checkpoints at this place.
 #[derive(Clone, Copy)]
@@ -36,12 +37,12 @@ impl Checkpoints {
 
 /// Whether a `loop` or `while` gets one.
 pub(super) fn wants(checkpoints: Checkpoints, marks: &Marks) -> bool {
-    marks.checkpoint.unwrap_or(checkpoints.0)
+    marks.checkpoint().unwrap_or(checkpoints.0)
 }
 
 /// Whether a `for` gets one.
 pub(super) fn in_for(checkpoints: Checkpoints, marks: &Marks, body: &Block) -> bool {
-    marks.checkpoint.unwrap_or_else(|| checkpoints.0 && !is_call_free(body))
+    marks.checkpoint().unwrap_or_else(|| checkpoints.0 && !is_call_free(body))
 }
 
 /// Puts one first in `body`.
@@ -62,4 +63,13 @@ pub(super) fn desugared(expr: &ExprWhile) -> Expr {
             #keyword #cond #body else { break }
         }
     })
+}
+
+impl Walk<'_> {
+    /// Reports what stands at something else than a loop.
+    pub(super) fn only_on_loops(&mut self, marks: &Marks, expr: &Expr) {
+        if !matches!(expr, Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_)) {
+            marks.of_no_loop(self.mistakes);
+        }
+    }
 }

@@ -25,12 +25,18 @@ pub(super) struct Known {
     pattern: Option<(Pat, Option<Expr>)>,
     /// How many of the arguments stand in the message or the output as they were written.
     told: usize,
+    /// Whether functions can be arguments of it.
+    takes_functions: bool,
 }
 
 impl Known {
     /// `None` for a macro that is not known, or not used as it is meant.
     pub(super) fn parse(mac: &Macro) -> Option<Self> {
-        let name = mac.path.segments.last()?.ident.to_string();
+        let mut path = mac.path.segments.iter().rev().map(|segment| segment.ident.to_string());
+        let name = path.next()?;
+        if !matches!(path.next().as_deref(), None | Some("std" | "core" | "alloc")) {
+            return None;
+        }
         let tokens = mac.tokens.clone();
         let parsed = match name.as_str() {
             "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" | "eprint" | "eprintln" | "format"
@@ -39,7 +45,7 @@ impl Known {
             }
             "assert" | "debug_assert" => Self::list.parse2(tokens).map(|known| known.telling(1)),
             "dbg" => Self::list.parse2(tokens).map(|known| known.telling(usize::MAX)),
-            "vec" => Self::vec.parse2(tokens),
+            "vec" => Self::vec.parse2(tokens).map(|known| Self { takes_functions: true, ..known }),
             "matches" => Self::matches.parse2(tokens),
             "write" | "writeln" => Self::write.parse2(tokens),
             _ => return None,
@@ -48,7 +54,7 @@ impl Known {
     }
 
     fn of(arguments: Vec<Expr>) -> Self {
-        Self { destination: None, arguments, separator: quote!(,), pattern: None, told: 0 }
+        Self { destination: None, arguments, separator: quote!(,), pattern: None, told: 0, takes_functions: false }
     }
 
     fn telling(mut self, first: usize) -> Self {
@@ -108,7 +114,7 @@ impl Walk<'_> {
     /// `write!(destination, ..)`: it calls a method of the destination.
     fn write(&mut self, mac: &Macro, destination: &mut Expr) -> Option<TokenStream> {
         let original = destination.clone();
-        self.receiver(destination);
+        self.place(destination);
         if is_harmless(&original) {
             return None;
         }
@@ -140,7 +146,8 @@ impl Walk<'_> {
 
     /// A macro: what it is given is walked if it is one of std's; the probe that belongs beside it comes back.
     pub(super) fn macro_call(&mut self, mac: &mut Macro) -> Option<TokenStream> {
-        let Some(mut known) = Known::parse(mac) else {
+        let known = if self.names.defines_macro(&mac.path) { None } else { Known::parse(mac) };
+        let Some(mut known) = known else {
             if mentions_suspicious(&mac.tokens) {
                 self.seen.perhaps += 2;
             }
@@ -165,7 +172,8 @@ impl Walk<'_> {
             match argument {
                 // `name = value`, not an assignment.
                 Expr::Assign(named) if matches!(*named.left, Expr::Path(_)) => self.visit_expr_mut(&mut named.right),
-                argument => self.visit_expr_mut(argument),
+                argument if known.takes_functions => self.visit_expr_mut(argument),
+                argument => self.place(argument),
             }
         }
         if let Some((pattern, Some(condition))) = &mut known.pattern {

@@ -35,6 +35,7 @@ mod paths;
 mod probe;
 mod receiver;
 mod shape;
+mod spans;
 mod support;
 mod walk;
 
@@ -53,7 +54,7 @@ use crate::table::{Entry, entries};
 use loops::Checkpoints;
 use names::Names;
 use probe::Prober;
-use walk::{Seen, Walk};
+use walk::{Position, Seen, Walk};
 
 /// What the arguments of the attribute say about its checks.
 pub(crate) struct Settings<'a> {
@@ -110,6 +111,8 @@ fn walked(settings: &Settings<'_>, shadowed: bool, mistakes: &mut Mistakes, walk
         checkpoints: Checkpoints(settings.checkpoints),
         exempt: None,
         seen: Seen::default(),
+        position: Position::default(),
+        before: Vec::new(),
         met: HashSet::new(),
         asked: HashSet::new(),
         krate: last,
@@ -129,26 +132,44 @@ fn walked(settings: &Settings<'_>, shadowed: bool, mistakes: &mut Mistakes, walk
 
 /// The entries that `allow(..)` names.
 fn allowed(paths: &[Path], mistakes: &mut Mistakes) -> Vec<Option<&'static Entry>> {
-    let entry = |path: &Path| {
+    let mut allowed: Vec<Option<&'static Entry>> = Vec::new();
+    for path in paths {
         let text = path.to_token_stream().to_string().replace(' ', "");
         let text = text.trim_start_matches("::");
-        let entry = entries().iter().find(|entry| entry.path == text);
+        let mut entry = entries().iter().find(|entry| entry.path == text);
         if entry.is_none() {
             mistakes.at(path, unknown(text));
+        } else if allowed.iter().flatten().any(|earlier| earlier.path == text) {
+            mistakes.at(path, format!("`{text}` is allowed already"));
+            entry = None;
         }
-        entry
-    };
-    paths.iter().map(entry).collect()
+        allowed.push(entry);
+    }
+    allowed
 }
 
 fn unknown(path: &str) -> String {
-    let name = path.rsplit("::").next().unwrap_or(path);
-    let others: Vec<_> = crate::table::named(name).map(|entry| format!("`{}`", entry.path)).collect();
-    if others.is_empty() {
-        format!("`{path}` is not known to block; write the whole path, as the error has it: `std::sync::Mutex::lock`")
-    } else {
-        format!("`{path}` is not known to block; `{name}` is the name of {}", others.join(", "))
+    let listed = |entries: &mut dyn Iterator<Item = &'static Entry>| {
+        let paths: Vec<_> = entries.map(|entry| format!("`{}`", entry.path)).collect();
+        paths.join(", ")
+    };
+    let (owner, name) = path.rsplit_once("::").unwrap_or(("", path));
+    let end = format!("::{path}");
+    let longer = listed(&mut entries().iter().filter(|entry| entry.path.ends_with(&end)));
+    if !longer.is_empty() {
+        return format!("write the whole path: {longer}");
     }
+    let namesakes = listed(&mut crate::table::named(name));
+    if !namesakes.is_empty() {
+        return format!("`{path}` is not known to block; `{name}` is the name of {namesakes}");
+    }
+    let siblings = listed(&mut entries().iter().filter(|entry| {
+        entry.path.rsplit_once("::").is_some_and(|(of, _)| of == owner || of.ends_with(&format!("::{owner}")))
+    }));
+    if !siblings.is_empty() {
+        return format!("`{path}` is not known to block; these are: {siblings}");
+    }
+    format!("`{path}` is not known to block, so it needs no permission")
 }
 
 /// What `std` means in the arguments of macros that the walk cannot look into.

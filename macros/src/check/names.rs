@@ -1,8 +1,8 @@
 //! What the names in a body stand for, as far as its tokens show: locals, items, imports.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use std::collections::HashMap;
-use syn::{FnArg, ItemUse, Pat, Path, Signature, UseTree};
+use std::collections::{HashMap, HashSet};
+use syn::{FnArg, Item, ItemUse, Pat, Path, Signature, UseTree};
 
 /// The scopes around the place that the walk is at, the innermost last.
 #[derive(Default)]
@@ -16,6 +16,7 @@ struct Scope {
     /// Values that are no functions of std: variables, and functions of the body itself; each with a number of its own.
     own: HashMap<String, usize>,
     imports: HashMap<String, Vec<String>>,
+    macros: HashSet<String>,
 }
 
 impl Names {
@@ -65,6 +66,27 @@ impl Names {
         }
     }
 
+    /// An item of a block or a module, all of which know it.
+    pub(super) fn declare(&mut self, item: &Item) {
+        let Some(scope) = self.scopes.last_mut() else { return };
+        match item {
+            Item::Use(import) => self.import(import),
+            Item::Fn(function) => self.bind_name(&function.sig.ident),
+            Item::Macro(definition) => scope.macros.extend(definition.ident.as_ref().map(plain)),
+            Item::Mod(module) => {
+                let name = plain(&module.ident);
+                scope.imports.insert(name.clone(), vec!["self".to_owned(), name]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the macro is one that is defined here.
+    pub(super) fn defines_macro(&self, path: &Path) -> bool {
+        let name = path.get_ident().map(plain);
+        name.is_some_and(|name| self.scopes.iter().any(|scope| scope.macros.contains(&name)))
+    }
+
     /// A macro that stands as a statement may bind what it is given.
     pub(super) fn bind_all(&mut self, tokens: TokenStream) {
         for token in tokens {
@@ -76,7 +98,7 @@ impl Names {
         }
     }
 
-    pub(super) fn import(&mut self, import: &ItemUse) {
+    fn import(&mut self, import: &ItemUse) {
         self.import_tree(&import.tree, &mut Vec::new());
     }
 
@@ -141,4 +163,13 @@ impl Names {
 pub(super) fn plain(name: &Ident) -> String {
     let text = name.to_string();
     text.strip_prefix("r#").map(str::to_owned).unwrap_or(text)
+}
+
+/// Whether the pattern is a variable for the whole value.
+pub(super) fn is_name(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::Ident(name) => name.by_ref.is_none(),
+        Pat::Type(typed) => is_name(&typed.pat),
+        _ => false,
+    }
 }

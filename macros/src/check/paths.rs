@@ -41,7 +41,8 @@ pub(super) fn is_ours(resolved: &[String], krate: &str) -> bool {
 pub(super) fn runs_elsewhere(resolved: &[String], krate: &str) -> bool {
     match resolved {
         [.., module, name] if name == "blocking" => module == "fiber" || module == krate,
-        [.., module, name] if name == "spawn" => module == "thread",
+        [first, .., module, name] if name == "spawn" => module == "thread" && first != "self",
+        [module, name] if name == "spawn" => module == "thread",
         _ => false,
     }
 }

@@ -4,12 +4,14 @@
 //! Tokens that an error may point at have the place of the user's: the name of a method, or a whole path. All others are
 //! marked as generated, so that the user's lints do not see them, and variables cannot meet the user's.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Path, Token};
+use syn::token::Brace;
+use syn::{Arm, Attribute, Expr, ExprMatch, ExprReference, Pat, Path, Token};
 
 use super::paths::renamable;
+use super::receiver::has_one_type;
 use super::shape::shape;
 use super::support::{marker_ident, method_entries, trait_ident};
 use crate::table::{Entry, Form};
@@ -80,6 +82,34 @@ impl Prober {
         }
     }
 
+    /// `match value { value => (dead, value).1 }`. All of it begins and ends with tokens at the same places as `value`, so that
+    /// errors about what is around it underline the user's code.
+    pub(super) fn in_place_of(value: &TokenStream, attrs: &[Attribute], dead: &TokenStream) -> ExprMatch {
+        let mut tokens = value.clone().into_iter();
+        let first = tokens.next().map_or_else(Span::call_site, |token| token.span());
+        let last = tokens.last().map_or(first, |token| token.span());
+        let passing = passing();
+        let mut tuple = Group::new(Delimiter::Parenthesis, generated!(#dead, #passing));
+        tuple.set_span(first);
+        let field = syn::Index { index: 1, span: last };
+        let arm = Arm {
+            // Of functions that do not return.
+            attrs: vec![syn::parse_quote!(#[allow(unreachable_code, clippy::diverging_sub_expression)])],
+            pat: Pat::Verbatim(passing.to_token_stream()),
+            fat_arrow_token: Token![=>](Span::mixed_site()),
+            body: Box::new(Expr::Verbatim(generated!(#tuple.#field))),
+            comma: None,
+        };
+        ExprMatch {
+            attrs: attrs.to_vec(),
+            match_token: Token![match](first),
+            // In parentheses, because it may be the literal of a struct.
+            expr: Box::new(Expr::Verbatim(generated!((#value)))),
+            brace_token: Brace(last),
+            arms: vec![arm],
+        }
+    }
+
     /// Code whose types are checked, and which is then thrown away: it stands behind a call that does not return. So it
     /// moves nothing, and costs no analysis of borrows.
     pub(super) fn dead(code: &TokenStream) -> TokenStream {
@@ -91,6 +121,22 @@ impl Prober {
                 let () = { #code };
             }
         }
+    }
+
+    /// The reference `original`, beside one to `walked` that is never made: their types are one.
+    pub(super) fn either(walked: &Expr, original: &ExprReference) -> Expr {
+        let support = support();
+        Expr::Verbatim(generated! {
+            (if false {
+                #[allow(unreachable_code)]
+                {
+                    #support::never();
+                    &#walked
+                }
+            } else {
+                #original
+            })
+        })
     }
 
     /// Whether a method of some type blocks and is called so.
@@ -158,14 +204,14 @@ impl Prober {
     }
 
     /// Asks whether `function`, which the user wrote as `path`, is one of `entries`. `arguments` are those of the call, if
-    /// it is one.
-    pub(super) fn function<'a>(
+    /// it is one: places that may be mentioned.
+    pub(super) fn function(
         &self,
         asks: Asks,
         entries: &[&'static Entry],
         function: &Ident,
         path: &Path,
-        arguments: Option<impl IntoIterator<Item = &'a Expr> + Clone>,
+        arguments: Option<&[Option<TokenStream>]>,
     ) -> TokenStream {
         let Some((first, last)) = ends(path) else { return TokenStream::new() };
         let support = support();
@@ -175,11 +221,10 @@ impl Prober {
         for entry in entries.iter().filter(|entry| asks == Asks::Blocking || !self.allows(entry)) {
             let calls = if let Form::Function(row) = entry.form { row.calls } else { &[] };
             let identity = self.identity(entry, function);
-            let arguments = arguments.clone().map(|arguments| {
+            let arguments = arguments.map(|arguments| {
                 let verdicts = calls.iter().zip(arguments).filter_map(|(method, argument)| {
-                    let marker = marker(method);
-                    super::receiver::can_be_mentioned_as_argument(argument)
-                        .then(|| generated!((#argument).__fiber_receiver(#marker).verdict().0))
+                    let (marker, argument) = (marker(method), argument.as_ref()?);
+                    Some(generated!((#argument).__fiber_receiver(#marker).verdict().0))
                 });
                 generated!(#(.or(#verdicts))*)
             });
@@ -204,6 +249,34 @@ impl Prober {
         questions
     }
 
+    /// `function(arguments)`, and behind it the questions that `ask` writes: it gets places of the arguments' types, which
+    /// may be known only from the call. An argument that cannot stand twice is another one of its type.
+    pub(super) fn called<'a>(
+        function: &Ident,
+        arguments: impl IntoIterator<Item = &'a Expr>,
+        ask: impl FnOnce(&[Option<TokenStream>]) -> TokenStream,
+    ) -> TokenStream {
+        let support = support();
+        let (mut names, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, argument) in arguments.into_iter().enumerate() {
+            let name = Ident::new(&format!("argument{number}"), Span::mixed_site());
+            if has_one_type(argument) {
+                places.push(Some(generated!(*#name.place())));
+                values.push(generated!(#name.is(#argument)));
+            } else {
+                places.push(None);
+                values.push(generated!(#name.other()));
+            }
+            names.push(name);
+        }
+        let questions = ask(&places);
+        generated! {
+            #(let #names = #support::argument();)*
+            let _ = #function(#(#values),*);
+            #questions
+        }
+    }
+
     /// Asks whether `function`, which the user wrote as `path`, is one of the table under another name; `arguments` as in
     /// [`function`](Self::function). The path stands there a second time: it becomes either the function of the list, or the
     /// user's.
@@ -223,7 +296,12 @@ impl Prober {
             generated!((#support::functions::#marker, #std #types, #rest))
         });
         let question = quote_spanned!(last=> .ok());
-        let others = self.function(Asks::Harmless, &others, function, path, arguments);
+        let others = match arguments {
+            Some(arguments) if !others.is_empty() => Self::called(function, arguments, |places| {
+                self.function(Asks::Harmless, &others, function, path, Some(places))
+            }),
+            _ => TokenStream::new(),
+        };
         generated! {
             #[allow(deprecated)]
             let list = #list;
@@ -287,10 +365,11 @@ impl Prober {
     }
 }
 
-/// `::std::fs::read`.
+/// `std::fs::read`: that of the runtime, where the user's crate may have no `std` of its own.
 fn std_path(path: &str) -> TokenStream {
-    let segments = path.split("::").map(|segment| Ident::new(segment, Span::mixed_site()));
-    generated!(#(::#segments)*)
+    let support = support();
+    let segments = path.split("::").skip(1).map(|segment| Ident::new(segment, Span::mixed_site()));
+    generated!(#support::of_std #(::#segments)*)
 }
 
 /// Types that fit the type parameters of a function.

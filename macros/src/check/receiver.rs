@@ -180,6 +180,24 @@ pub(super) fn repeatable(expr: &Expr) -> bool {
     }
 }
 
+/// Whether the expression may stand twice, and both times be of the same type.
+pub(super) fn has_one_type(expr: &Expr) -> bool {
+    struct OneType(bool);
+
+    impl VisitMut for OneType {
+        fn visit_expr_mut(&mut self, expr: &mut Expr) {
+            self.0 &= !matches!(expr, Expr::Async(_) | Expr::Closure(_));
+            visit_mut::visit_expr_mut(self, expr);
+        }
+    }
+
+    let mut walk = OneType(true);
+    repeatable(expr) && {
+        walk.visit_expr_mut(&mut expr.clone());
+        walk.0
+    }
+}
+
 /// Takes `expr` out, to be put back in another form.
 pub(super) fn taken(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, Expr::Verbatim(proc_macro2::TokenStream::new()))

@@ -48,15 +48,15 @@ impl Shape {
 fn settled(parameter: &TypeParam) -> &'static str {
     let bounds = parameter.bounds.to_token_stream().to_string();
     if bounds.contains("Read") {
-        "::std::io::Empty"
+        "__fiber::of_std::io::Empty"
     } else if bounds.contains("Write") {
-        "::std::io::Sink"
+        "__fiber::of_std::io::Sink"
     } else if !bounds.is_empty() {
         // `AsRef<Path>`, `AsRef<[u8]>`, `ToSocketAddrs`.
         "&'static str"
     } else if parameter.ident == "F" {
         // Of `thread::scope`, which has the bounds in its `where` clause.
-        "fn(&::std::thread::Scope<'_, '_>)"
+        "fn(&__fiber::of_std::thread::Scope<'_, '_>)"
     } else {
         "()"
     }

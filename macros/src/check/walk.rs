@@ -3,26 +3,46 @@
 //! Here is the way through it, with the scopes and what the attributes on the way say; [`calls`](super::calls) has what
 //! is done to an expression.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::TokenStream;
 use std::collections::HashSet;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat,
-    Signature, Stmt, TraitItem,
+    Arm, Attribute, Block, Expr, ExprClosure, ExprField, ExprForLoop, ExprIf, ExprRawAddr, ExprTry, ExprUnary,
+    ExprWhile, FieldValue, ImplItem, Item, ItemFn, Pat, Signature, Stmt, TraitItem,
 };
 
 use super::attributes::{self, Marks};
 use super::exempt::Exempt;
 use super::loops::{self, Checkpoints};
-use super::names::Names;
+use super::macros;
+use super::names::{self, Names};
 use super::probe::{Asks, Called, Prober, generated, passing};
 use super::receiver::{can_be_mentioned_as_argument, is_harmless, iterated, iterates_memory, taken};
+use super::spans;
 use crate::parse::Mistakes;
 use crate::table::named;
 
 /// What `for` calls on what stands behind `in`.
 const INTO_ITER: Called<'_> = Called { name: "into_iter", arguments: 0 };
+
+/// Where an expression stands in its statement.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Position {
+    /// Something else is evaluated before, or names are bound, or it is run by turns.
+    #[default]
+    Inside,
+    /// The statement begins with it: what it mentions is known before the statement as well.
+    Leading,
+    /// It is the statement.
+    Whole,
+}
+
+impl Position {
+    /// That of the part that is evaluated first.
+    fn part(self) -> Self {
+        if self == Position::Whole { Position::Leading } else { self }
+    }
+}
 
 /// The walk, and what it knows at the place where it is.
 pub(super) struct Walk<'a> {
@@ -33,6 +53,10 @@ pub(super) struct Walk<'a> {
     /// Set inside what an exemption covers.
     pub(super) exempt: Option<Exempt>,
     pub(super) seen: Seen,
+    /// Of the expression that is visited next.
+    pub(super) position: Position,
+    /// Probes that belong before the statement.
+    pub(super) before: Vec<TokenStream>,
     /// The suspicious names so far.
     pub(super) met: HashSet<String>,
     /// Names of one segment that were asked about as possible renames, once in a body.
@@ -99,7 +123,9 @@ impl Walk<'_> {
             return;
         }
         let marks = attributes::take(attrs, self.mistakes);
-        let outside = (self.checkpoints, std::mem::take(&mut self.supported), std::mem::take(&mut self.answered));
+        marks.of_no_loop(self.mistakes);
+        let questions = (std::mem::take(&mut self.asked), std::mem::take(&mut self.answered));
+        let outside = (self.checkpoints, std::mem::take(&mut self.supported));
         self.checkpoints = if drop { outside.0.suspended() } else { outside.0.in_function(signature) };
         self.names.open_function(signature);
         self.marked(&marks, |walk| walk.visit_block_mut(body));
@@ -107,27 +133,24 @@ impl Walk<'_> {
         if self.supported {
             body.stmts.insert(0, Stmt::Item(Item::Verbatim(self.prober.imports())));
         }
-        (self.checkpoints, self.supported, self.answered) = outside;
+        (self.checkpoints, self.supported) = outside;
+        (self.asked, self.answered) = questions;
     }
 
-    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, statement: Option<&mut Vec<Stmt>>) {
+    fn for_loop(&mut self, expr: &mut ExprForLoop, marks: &Marks, position: Position) {
         let original = expr.expr.clone();
-        self.receiver(&mut expr.expr);
+        self.leading(position, &mut expr.expr);
         if !self.is_known(&original)
             && let Some(asks) = self.asks(INTO_ITER.name)
             && (asks == Asks::Blocking || self.prober.refuses_method(INTO_ITER))
         {
-            let place = last_span(&original);
-            match statement {
-                Some(before) if can_be_mentioned_as_argument(&original) => {
-                    let probe = self.prober.mentioned(asks, INTO_ITER, place, &original);
-                    before.push(self.statement(&probe, &expr.attrs));
-                }
-                _ => {
-                    let passing = passing();
-                    let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
-                    *expr.expr = self.through(&probe, &taken(&mut expr.expr));
-                }
+            let place = spans::last(&original);
+            if position != Position::Inside && can_be_mentioned_as_argument(&original) {
+                self.before.push(self.prober.mentioned(asks, INTO_ITER, place, &original));
+            } else {
+                let passing = passing();
+                let probe = self.prober.referenced(asks, INTO_ITER, place, &generated!(&#passing));
+                *expr.expr = self.through(&probe, &taken(&mut expr.expr));
             }
         }
         self.names.open();
@@ -166,9 +189,9 @@ impl Walk<'_> {
         here.then(|| loops::desugared(expr))
     }
 
-    fn if_else(&mut self, expr: &mut ExprIf) {
+    fn if_else(&mut self, expr: &mut ExprIf, position: Position) {
         self.names.open();
-        self.visit_expr_mut(&mut expr.cond);
+        self.leading(position, &mut expr.cond);
         self.visit_block_mut(&mut expr.then_branch);
         self.names.close();
         if let Some((_, otherwise)) = &mut expr.else_branch {
@@ -178,29 +201,33 @@ impl Walk<'_> {
 
     /// `visit`, under what stands at `marks`.
     pub(super) fn marked(&mut self, marks: &Marks, mut visit: impl FnMut(&mut Self)) {
-        self.compiled_perhaps(marks.conditional, |walk| match &marks.exempt {
-            Some(at) if walk.exempt.is_none() => walk.exempted(at, &mut visit),
-            _ => visit(walk),
-        });
-    }
-
-    /// What is asked in code that may not be compiled has to be asked behind it again.
-    fn compiled_perhaps(&mut self, conditional: bool, visit: impl FnOnce(&mut Self)) {
-        let before = conditional.then(|| (self.asked.clone(), self.answered.clone()));
-        visit(self);
-        if let Some((asked, answered)) = before {
-            (self.asked, self.answered) = (asked, answered);
+        match &marks.exempt {
+            Some(at) if self.exempt.is_none() => self.exempted(at, visit),
+            Some(at) => {
+                self.mistakes.at(at, "this is exempt already, by what is around it: this exemption is not needed");
+                visit(self);
+            }
+            None => visit(self),
         }
     }
 
     /// A statement of a block, which may become several.
     fn visit_statement(&mut self, mut statement: Stmt, block: &mut Vec<Stmt>) {
+        let conditions = attributes::conditions(&statement);
+        let outside = std::mem::take(&mut self.before);
         match &mut statement {
             Stmt::Local(local) => {
                 let marks = attributes::take(&mut local.attrs, self.mistakes);
+                marks.of_no_loop(self.mistakes);
                 self.marked(&marks, |walk| {
                     if let Some(init) = &mut local.init {
-                        walk.visit_expr_mut(&mut init.expr);
+                        walk.position = Position::Leading;
+                        if names::is_name(&local.pat) {
+                            walk.visit_expr_mut(&mut init.expr);
+                        } else {
+                            walk.place(&mut init.expr);
+                        }
+                        walk.position = Position::Inside;
                         if let Some((_, diverge)) = &mut init.diverge {
                             walk.visit_expr_mut(diverge);
                         }
@@ -212,45 +239,41 @@ impl Walk<'_> {
             Stmt::Item(item) => self.visit_item_mut(item),
             Stmt::Macro(mac) => {
                 let marks = attributes::take(&mut mac.attrs, self.mistakes);
-                let tokens = mac.mac.tokens.clone();
-                let expression = mac.semi_token.is_none();
+                marks.of_no_loop(self.mistakes);
+                let known = macros::Known::parse(&mac.mac).is_some();
+                let tokens = (!known).then(|| mac.mac.tokens.clone());
                 let mut probe = None;
                 self.marked(&marks, |walk| probe = walk.macro_call(&mut mac.mac));
-                match probe {
-                    // The last one may be the value of the block.
-                    Some(probe) if expression => {
-                        statement = Stmt::Expr(self.beside(&probe, &mac.attrs, &mac.mac), None);
-                    }
-                    Some(probe) => block.push(self.statement(&probe, &mac.attrs)),
-                    None => {}
-                }
-                self.names.bind_all(tokens);
+                self.before.extend(probe);
+                tokens.into_iter().for_each(|tokens| self.names.bind_all(tokens));
                 self.after(&marks);
             }
             Stmt::Expr(expr, semicolon) => {
-                let whole = semicolon.is_some();
-                let marks = attributes::take_of(expr, self.mistakes);
+                let position = if semicolon.is_some() { Position::Whole } else { Position::Leading };
+                let marks = attributes::take_of_statement(expr, self.mistakes);
+                self.only_on_loops(&marks, expr);
                 self.marked(&marks, |walk| {
-                    let rewritten = match &mut *expr {
-                        Expr::MethodCall(call) if whole => walk.method_call(call, Some(block)),
-                        Expr::Call(call) if whole => walk.call(call, Some(block)),
-                        Expr::ForLoop(expr) => {
-                            walk.for_loop(expr, &marks, Some(block));
-                            None
-                        }
-                        expr => {
-                            walk.visit_marked(expr, &marks);
-                            None
-                        }
-                    };
-                    if let Some(rewritten) = rewritten {
-                        *expr = rewritten;
-                    }
+                    walk.position = position;
+                    walk.visit_marked(expr, &marks);
                 });
+                spans::parenthesize(expr);
                 self.after(&marks);
             }
         }
+        for probe in std::mem::replace(&mut self.before, outside) {
+            let dead = Prober::dead(&probe);
+            block.push(Stmt::Expr(Expr::Verbatim(generated!(#(#conditions)* #dead)), None));
+        }
         block.push(statement);
+    }
+
+    /// `visit`, of something that may not be compiled if it is `conditional`: then its questions are no answers elsewhere.
+    fn perhaps(&mut self, conditional: bool, visit: impl FnOnce(&mut Self)) {
+        let questions = conditional.then(|| (self.asked.clone(), self.answered.clone()));
+        visit(self);
+        if let Some(questions) = questions {
+            (self.asked, self.answered) = questions;
+        }
     }
 
     fn without_checkpoints(&mut self, visit: impl FnOnce(&mut Self)) {
@@ -267,14 +290,22 @@ impl Walk<'_> {
         }
     }
 
+    /// A part of an expression at `position` that is evaluated first. If it is a path, it stays one.
+    pub(super) fn leading(&mut self, position: Position, part: &mut Expr) {
+        self.position = position.part();
+        self.place(part);
+        self.position = Position::Inside;
+    }
+
     /// An expression whose attributes have been taken.
     fn visit_marked(&mut self, expr: &mut Expr, marks: &Marks) {
+        let position = std::mem::take(&mut self.position);
         let rewritten = match &mut *expr {
             Expr::Async(block) => {
                 self.without_checkpoints(|walk| walk.visit_block_mut(&mut block.block));
                 None
             }
-            Expr::Call(call) => self.call(call, None),
+            Expr::Call(call) => self.call(call, position),
             Expr::Closure(closure) => {
                 self.closure(closure, false);
                 None
@@ -282,15 +313,15 @@ impl Walk<'_> {
             // Evaluated by the compiler.
             Expr::Const(_) | Expr::Verbatim(_) => None,
             Expr::ForLoop(expr) => {
-                self.for_loop(expr, marks, None);
+                self.for_loop(expr, marks, position);
                 None
             }
             Expr::If(expr) => {
-                self.if_else(expr);
+                self.if_else(expr, position);
                 None
             }
             Expr::Let(condition) => {
-                self.visit_expr_mut(&mut condition.expr);
+                self.leading(position, &mut condition.expr);
                 self.names.bind(&condition.pat);
                 None
             }
@@ -303,13 +334,16 @@ impl Walk<'_> {
                 None
             }
             Expr::Macro(expr) => match self.macro_call(&mut expr.mac) {
-                Some(probe) => {
+                Some(probe) if position == Position::Inside => {
                     let attrs = std::mem::take(&mut expr.attrs);
                     Some(self.beside(&probe, &attrs, expr))
                 }
-                None => None,
+                probe => {
+                    self.before.extend(probe);
+                    None
+                }
             },
-            Expr::MethodCall(call) => self.method_call(call, None),
+            Expr::MethodCall(call) => self.method_call(call, position),
             Expr::Path(path) if path.attrs.is_empty() => {
                 let path = path.clone();
                 self.path_as_value(&path, false)
@@ -325,8 +359,44 @@ impl Walk<'_> {
             }
             Expr::While(expr) => self.while_loop(expr, marks),
             Expr::Assign(assign) => {
-                self.receiver(&mut assign.left);
+                self.assigned(&mut assign.left);
+                self.position = position.part();
                 self.visit_expr_mut(&mut assign.right);
+                None
+            }
+            Expr::Await(future) => {
+                self.awaited(&mut future.base);
+                None
+            }
+            Expr::Binary(binary) => {
+                // `x += 1` is one.
+                self.place(&mut binary.left);
+                self.visit_expr_mut(&mut binary.right);
+                None
+            }
+            Expr::Field(ExprField { base: place, .. })
+            | Expr::RawAddr(ExprRawAddr { expr: place, .. })
+            | Expr::Unary(ExprUnary { expr: place, .. })
+            | Expr::Try(ExprTry { expr: place, .. }) => {
+                self.leading(position, place);
+                None
+            }
+            Expr::Index(index) => {
+                self.place(&mut index.expr);
+                self.visit_expr_mut(&mut index.index);
+                None
+            }
+            Expr::Match(expr) => {
+                self.leading(position, &mut expr.expr);
+                expr.arms.iter_mut().for_each(|arm| self.visit_arm_mut(arm));
+                None
+            }
+            Expr::Reference(reference) => self.reference(reference),
+            Expr::Struct(fields) => {
+                fields.fields.iter_mut().for_each(|field| self.visit_field_value_mut(field));
+                if let Some(rest) = &mut fields.rest {
+                    self.place(rest);
+                }
                 None
             }
             expr => {
@@ -343,6 +413,7 @@ impl Walk<'_> {
 impl VisitMut for Walk<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let marks = attributes::take_of(expr, self.mistakes);
+        self.only_on_loops(&marks, expr);
         self.marked(&marks, |walk| walk.visit_marked(expr, &marks));
     }
 
@@ -350,15 +421,14 @@ impl VisitMut for Walk<'_> {
         self.names.open();
         let checkpoints = self.checkpoints;
         for statement in &block.stmts {
-            match statement {
-                Stmt::Item(Item::Use(import)) => self.names.import(import),
-                Stmt::Item(Item::Fn(function)) => self.names.bind_name(&function.sig.ident),
-                _ => {}
+            if let Stmt::Item(item) = statement {
+                self.names.declare(item);
             }
         }
         let mut statements = Vec::with_capacity(block.stmts.len());
         for statement in std::mem::take(&mut block.stmts) {
-            self.visit_statement(statement, &mut statements);
+            let conditional = attributes::is_conditional(attributes::of_statement(&statement));
+            self.perhaps(conditional, |walk| walk.visit_statement(statement, &mut statements));
         }
         block.stmts = statements;
         self.checkpoints = checkpoints;
@@ -366,13 +436,14 @@ impl VisitMut for Walk<'_> {
     }
 
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
-        self.compiled_perhaps(attributes::is_conditional(&arm.attrs), |walk| {
-            walk.names.open();
-            walk.names.bind(&arm.pat);
+        self.names.open();
+        self.names.bind(&arm.pat);
+        self.perhaps(attributes::is_conditional(&arm.attrs), |walk| {
             walk.visit_pat_mut(&mut arm.pat);
             walk.visit_expr_mut(&mut arm.body);
-            walk.names.close();
         });
+        spans::parenthesize(&mut arm.body);
+        self.names.close();
     }
 
     /// In a pattern, only the condition behind it is run.
@@ -431,32 +502,12 @@ impl VisitMut for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// The items of an inline module, whose imports are in sight.
+    /// The items of an inline module, whose imports are in sight, and none of those around it.
     pub(super) fn module(&mut self, items: &mut [Item]) {
+        let outside = std::mem::take(&mut self.names);
         self.names.open();
-        for item in &*items {
-            match item {
-                Item::Use(import) => self.names.import(import),
-                Item::Fn(function) => self.names.bind_name(&function.sig.ident),
-                _ => {}
-            }
-        }
+        items.iter().for_each(|item| self.names.declare(item));
         items.iter_mut().for_each(|item| self.visit_item_mut(item));
-        self.names.close();
+        self.names = outside;
     }
-}
-
-/// The place of the last word of an expression: `rx` of `&self.rx`.
-pub(super) fn last_span(expr: &impl ToTokens) -> Span {
-    last_word(expr.to_token_stream()).unwrap_or_else(Span::call_site)
-}
-
-/// `files` of `open().files[0]`, `x` of `{ x }`.
-fn last_word(tokens: TokenStream) -> Option<Span> {
-    let words = tokens.clone().into_iter().filter(|token| matches!(token, TokenTree::Ident(_)));
-    let groups = tokens.into_iter().filter_map(|token| match token {
-        TokenTree::Group(group) => last_word(group.stream()),
-        _ => None,
-    });
-    words.map(|word| word.span()).last().or_else(|| groups.last())
 }

@@ -48,6 +48,14 @@ impl Arguments {
         let mut arguments = Self::default();
         let mut seen: Vec<Ident> = Vec::new();
         for tokens in split(tokens, mistakes) {
+            if attribute.takes("allow")
+                && let Ok(path) = syn::parse2::<Path>(tokens.clone())
+                && path.segments.len() > 1
+            {
+                let text = path.to_token_stream().to_string().replace(' ', "");
+                mistakes.at(path, format!("to allow a call that blocks, write `allow({text})`"));
+                continue;
+            }
             let Some(argument) = mistakes.ok(Argument::parse(tokens)) else { continue };
             let name = argument.name.to_string();
             if !attribute.takes(&name) {

@@ -36,6 +36,11 @@ impl Function {
                 keyword,
                 format!("`{attribute}` goes on a function: put it on each function inside this `impl` block"),
             ),
+            Some(keyword) if keyword == "mod" && attribute == Attribute::Check => Error::new_spanned(
+                keyword,
+                "`#[fiber::check]` sees a module's functions only if they stand here, in `mod name { .. }`: put it on the \
+                 functions in the module's file",
+            ),
             Some(keyword) if attribute == Attribute::Check => Error::new_spanned(
                 &keyword,
                 format!(

@@ -235,7 +235,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     deprecated(
         "std::fs::soft_link",
         "<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()>",
-        "fiber::fs::symlink",
+        "fiber::os::unix::fs::symlink",
         DISK,
     ),
     function(
@@ -253,19 +253,19 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     function(
         "std::os::unix::fs::symlink",
         "<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()>",
-        "fiber::fs::symlink",
+        "fiber::os::unix::fs::symlink",
         DISK,
     ),
     function(
         "std::os::unix::fs::chown",
         "<P: AsRef<Path>>(directory: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()>",
-        "fiber::fs::chown",
+        "fiber::os::unix::fs::chown",
         DISK,
     ),
     function(
         "std::os::unix::fs::lchown",
         "<P: AsRef<Path>>(directory: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()>",
-        "fiber::fs::lchown",
+        "fiber::os::unix::fs::lchown",
         DISK,
     ),
     function("std::fs::File::open", "<P: AsRef<Path>>()", "fiber::fs::File::open", DISK),
@@ -482,7 +482,17 @@ pub(crate) static WRAPPERS: &[Wrapper] = &[
     reader("std::io::BufReader", "<T>", ""),
     reader("std::io::Take", "<T>", ""),
     reader("std::io::Chain", "<T, U>", ", U"),
-    writer("std::io::BufWriter"),
+    Wrapper {
+        path: "std::io::BufWriter",
+        arguments: "<T>",
+        generics: ": ::std::io::Write",
+        passes: &[WRITE],
+        // Wherever it seeks, it writes out first.
+        adds: &[(
+            &["flush()", "into_inner()", "rewind()", "seek(_)", "seek_relative(_)", "stream_position()"],
+            "write",
+        )],
+    },
     writer("std::io::LineWriter"),
     iterator_over_reader("std::io::Bytes"),
     iterator_over_reader("std::io::Lines"),

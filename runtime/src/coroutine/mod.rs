@@ -46,8 +46,7 @@
 //! [`sync`](crate::sync) are not poisoned by that, std's are. A body that catches it and suspends again is unwound again, a hundred times.
 //!
 //! A stack that cannot be unwound is leaked with all that it holds, never torn down: when a coroutine is forgotten
-//! ([`std::mem::forget`]), when one that has started is dropped on another fiber (or after its own has ended, or by a fiber-local
-//! that is destroyed at its end), when it suspended in a destructor during a panic, when it swallows each unwinding, and with
+//! ([`std::mem::forget`]), when one that has started is dropped on another fiber (or after its own has ended), when it suspended in a destructor during a panic, when it swallows each unwinding, and with
 //! `panic = "abort"`. A scoped coroutine cannot be leaked, because it borrows: there the last three abort the process with a message.
 //!
 //! One combination is not always found out: a started coroutine that is kept in a `thread_local!` until the thread ends (or the

@@ -48,8 +48,8 @@ impl<Input, Yield, Return> Raw<Input, Yield, Return> {
     #[inline]
     #[track_caller]
     pub(super) fn resume(&mut self, value: Input) -> CoroutineState<Yield, Return> {
-        let (flow, own) = stacks::current_flow();
-        match self.nested.enter(flow, own, value) {
+        let (flow, fiber) = stacks::current_flow();
+        match self.nested.enter(flow, fiber, value) {
             Ok(Left::Suspended(value)) => CoroutineState::Yielded(value),
             Ok(Left::Ended(Ok(value))) => CoroutineState::Complete(value),
             Ok(Left::Ended(Err(panic))) => resume_unwind(panic),
@@ -64,15 +64,15 @@ fn refuse(error: &NotEntered) -> ! {
     match error {
         NotEntered::Done => panic!("a coroutine was resumed after it had ended"),
         NotEntered::Elsewhere(owner) => {
-            panic!("a coroutine was resumed elsewhere than on {owner}, which has started it, or at the end of that")
+            panic!("a coroutine was resumed elsewhere than on {owner}, which has started it")
         }
     }
 }
 
 impl<Input, Yield, Return> Drop for Raw<Input, Yield, Return> {
     fn drop(&mut self) {
-        let (flow, own) = stacks::current_flow();
-        let ended = self.nested.end(flow, own);
+        let (flow, fiber) = stacks::current_flow();
+        let ended = self.nested.end(flow, fiber);
         // SAFETY: taken once, here; `self` is not used afterwards.
         let nested = unsafe { ManuallyDrop::take(&mut self.nested) };
         match ended {
@@ -101,7 +101,7 @@ impl<Input, Yield, Return> Drop for Raw<Input, Yield, Return> {
 fn why(endless: &Endless) -> String {
     match endless {
         Endless::Elsewhere(owner) => {
-            format!("it is dropped elsewhere than on {owner}, which has started it, or at the end of that")
+            format!("it is dropped elsewhere than on {owner}, which has started it")
         }
         Endless::Unwinding => "it is suspended in a destructor that runs because of a panic".to_owned(),
         Endless::Swallowed => "it catches the unwinding and suspends again".to_owned(),

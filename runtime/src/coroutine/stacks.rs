@@ -1,8 +1,7 @@
 //! Where the stacks of coroutines come from: on a worker from the worker's own, elsewhere from a cache of the thread's.
 
-use crate::fiber::nested::{Flow, overflowing_on_thread};
+use crate::fiber::nested::{Flow, OfFiber, overflowing_on_thread};
 use crate::fiber::overflow::{self, AltStack};
-use crate::fiber::record::Own;
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackConfig, StackError, StackPool};
 use crate::sched::worker::Worker;
 use crate::sched::{Current, clock};
@@ -67,9 +66,12 @@ impl Drop for Thread {
 
 /// The flow of control that the caller is part of, and its state if it is a fiber.
 #[inline]
-pub(super) fn current_flow<'a>() -> (Flow, Option<&'a Own>) {
+pub(super) fn current_flow<'a>() -> (Flow, Option<OfFiber<'a>>) {
     match Current::get() {
-        Some(current) => (Flow::fiber(current.header()), Some(&current.header().own)),
+        Some(current) => {
+            let header = current.header();
+            (Flow::fiber(header), Some((&header.own, current.no_suspend_count())))
+        }
         None => (Flow::thread(u32::from(GONE.get())), None),
     }
 }

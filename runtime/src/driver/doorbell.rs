@@ -1,8 +1,9 @@
 //! What wakes a worker that sleeps in its driver.
 
+use crate::sys::event;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 /// Ends the [`park`](super::Driver::park) in progress, or the next one, of the driver it came from.
@@ -18,13 +19,7 @@ pub(crate) struct Doorbell {
 
 impl Doorbell {
     pub(super) fn new() -> io::Result<Doorbell> {
-        // SAFETY: no memory is passed.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and nobody else's. `File` reads and writes it with plain system calls.
-        Ok(Doorbell { counter: Arc::new(unsafe { File::from_raw_fd(fd) }) })
+        Ok(Doorbell { counter: Arc::new(event::counter(true)?) })
     }
 
     /// Wakes the driver.

@@ -25,6 +25,8 @@ pub(super) enum Step {
     Probe,
     /// The first `io_uring_enter`.
     Enter,
+    /// `epoll_create1`, and the doorbell's registration.
+    Epoll,
 }
 
 impl DriverError {
@@ -32,6 +34,16 @@ impl DriverError {
         let disabled =
             fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok().and_then(|text| text.trim().parse().ok());
         DriverError { step, error, disabled }
+    }
+
+    /// Why there is no io_uring here, in a few words; nothing if the lack is one of the moment, such as that of memory.
+    pub(super) fn no_io_uring(&self) -> Option<&'static str> {
+        match (self.step, self.raw_os_error()) {
+            (Step::Probe, _) => Some("too old"),
+            (Step::Setup | Step::Enter, Some(libc::ENOSYS)) => Some("missing"),
+            (Step::Setup | Step::Enter, Some(libc::EPERM | libc::EACCES)) => Some("forbidden"),
+            _ => None,
+        }
     }
 
     #[cfg(test)]
@@ -54,6 +66,7 @@ impl fmt::Display for DriverError {
                 return write!(f, "this kernel's io_uring is too old: {}; Linux 5.11 or newer is needed", self.error);
             }
             Step::Enter => "io_uring_enter",
+            Step::Epoll => "epoll_create1",
         };
         match (self.raw_os_error(), self.disabled) {
             (Some(libc::ENOSYS), _) => write!(
@@ -82,7 +95,7 @@ impl fmt::Display for DriverError {
                  --security-opt seccomp=PROFILE.json)",
                 self.error
             ),
-            (Some(libc::ENOMEM), _) => write!(
+            (Some(libc::ENOMEM), _) if self.step != Step::Epoll => write!(
                 f,
                 "no memory for the queues of {call} ({}): before Linux 5.12 they count as locked memory, so raise \
                  `ulimit -l` (RLIMIT_MEMLOCK); on newer kernels raise the memory limit of the process's cgroup, or use \

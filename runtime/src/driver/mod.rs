@@ -29,10 +29,15 @@
 //!    sequentially consistent fence, look once more for work, [`park`](Driver::park). Who brings work publishes it, fences, reads the
 //!    state, and rings if it says "sleeping".
 //!
-//! # Another driver
+//! # The drivers
 //!
-//! [`Driver`] is an enum, and [`Operation`] names no io_uring concept: a driver over epoll, a simulated one, or one that wraps
-//! another to inject faults is one more variant. With one variant the `match` costs nothing, with several one predicted branch.
+//! | driver | operations | sleeps in | taken |
+//! | --- | --- | --- | --- |
+//! | [`uring`] | are handed to the kernel | `io_uring_enter` | where it is permitted |
+//! | [`epoll`] | are made by the driver when the descriptor is ready | `epoll_pwait2` | elsewhere |
+//!
+//! [`Driver`] is an enum, and [`Operation`] names no concept of either: a simulated driver, or one that wraps another to inject
+//! faults, is one more variant. The `match` costs one predicted branch.
 //!
 //! # Rejected
 //!
@@ -42,7 +47,9 @@
 //! - *Draining the doorbell's counter at each wake*: a system call that a multishot poll, which is edge triggered, does not need.
 
 mod doorbell;
+mod epoll;
 mod error;
+mod kind;
 mod operation;
 mod uring;
 
@@ -54,6 +61,7 @@ use std::time::Duration;
 
 pub(crate) use doorbell::Doorbell;
 pub(crate) use error::DriverError;
+pub use kind::DriverKind;
 pub(crate) use operation::Operation;
 
 /// The caller's name for an operation, given back with its completion.
@@ -99,6 +107,8 @@ pub(crate) struct Completion {
 /// What a driver is made with.
 #[derive(Clone, Debug)]
 pub(crate) struct DriverConfig {
+    /// Which driver.
+    pub(crate) kind: DriverKind,
     /// How many operations are batched before a system call becomes necessary. Rounded up to a power of two.
     ///
     /// The default is 256: 16 KiB of kernel memory for the entries, and more than a loop turn usually submits.
@@ -111,7 +121,7 @@ pub(crate) struct DriverConfig {
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        DriverConfig { submission_entries: 256, completion_entries: 4096 }
+        DriverConfig { kind: DriverKind::Auto, submission_entries: 256, completion_entries: 4096 }
     }
 }
 
@@ -120,28 +130,65 @@ impl Default for DriverConfig {
 pub(crate) static OLD_KERNEL: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// The driver of one worker.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each worker, and io_uring's is not to be a pointer further away"
+)]
 pub(crate) enum Driver {
     /// One io_uring.
     Uring(uring::Uring),
+    /// One epoll instance.
+    Epoll(epoll::Epoll),
 }
 
 impl Driver {
-    /// Makes the best driver that this machine permits, for the calling thread.
+    /// Makes the driver that is asked for, or the best that this machine permits, for the calling thread.
     pub(crate) fn new(config: &DriverConfig) -> Result<Driver, DriverError> {
-        uring::Uring::new(config).map(Driver::Uring)
+        if config.kind == DriverKind::Epoll {
+            return epoll::Epoll::new(config, "epoll").map(Driver::Epoll);
+        }
+        let error = match uring::Uring::new(config) {
+            Ok(driver) => return Ok(Driver::Uring(driver)),
+            Err(error) if config.kind == DriverKind::IoUring => return Err(error),
+            Err(error) => error,
+        };
+        let name = match error.no_io_uring() {
+            Some("missing") => "epoll (io_uring is missing)",
+            Some("forbidden") => "epoll (io_uring is forbidden)",
+            Some(_) => "epoll (io_uring is too old)",
+            None => return Err(error),
+        };
+        epoll::Epoll::new(config, name).map(Driver::Epoll)
     }
 
-    /// The kind of driver, for reports: `io_uring`, with a remark in parentheses where the kernel is too old for the best mode.
-    pub(crate) fn kind(&self) -> &'static str {
+    /// Which of the drivers it is; never [`DriverKind::Auto`].
+    pub(crate) fn kind(&self) -> DriverKind {
+        match self {
+            Driver::Uring(_) => DriverKind::IoUring,
+            Driver::Epoll(_) => DriverKind::Epoll,
+        }
+    }
+
+    /// The driver's name for reports: `io_uring` or `epoll`, with a remark in parentheses where it is not as it might be.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Driver::Uring(driver) => driver.kind(),
+            Driver::Epoll(driver) => driver.kind(),
         }
+    }
+
+    /// Whether [`Operation::Accept`] and [`Operation::Connect`] want descriptors in non-blocking mode. On one in blocking mode they would
+    /// hold the worker.
+    #[inline]
+    pub(crate) fn needs_nonblocking(&self) -> bool {
+        matches!(self, Driver::Epoll(_))
     }
 
     /// What wakes this driver's [`park`](Driver::park) from another thread.
     pub(crate) fn doorbell(&self) -> Doorbell {
         match self {
             Driver::Uring(driver) => driver.doorbell(),
+            Driver::Epoll(driver) => driver.doorbell(),
         }
     }
 
@@ -153,20 +200,23 @@ impl Driver {
     /// # Safety
     ///
     /// The memory that `operation` names must be valid, and untouched except by the kernel, until the completion with `token` (the one
-    /// without `more`) was handed to a sink or the driver was dropped. No other operation in flight has this token. The driver
-    /// [supports](Self::supports) the operation.
+    /// without `more`) was handed to a sink or the driver was dropped. No other operation in flight has this token.
     #[inline]
     pub(crate) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
         match self {
             // SAFETY: the caller's promise is handed on unchanged.
             Driver::Uring(driver) => unsafe { driver.submit(operation, token) },
+            // SAFETY: as above.
+            Driver::Epoll(driver) => unsafe { driver.submit(operation, token) },
         }
     }
 
-    /// Whether this driver has the operation. Those of sockets, `Poll`, `Read` and `Write` every driver has.
+    /// Whether this driver has the operation. Those of sockets and `Poll` every driver has; transfers every driver has for what can be
+    /// waited for, such as pipes. An operation that it does not have ends with `-EOPNOTSUPP`.
     pub(crate) fn supports(&self, operation: &Operation) -> bool {
         match self {
             Driver::Uring(driver) => driver.supports(operation),
+            Driver::Epoll(driver) => driver.supports(operation),
         }
     }
 
@@ -176,25 +226,29 @@ impl Driver {
     pub(crate) fn cancel(&mut self, token: Token) {
         match self {
             Driver::Uring(driver) => driver.cancel(token),
+            Driver::Epoll(driver) => driver.cancel(token),
         }
     }
 
     /// Hands queued operations to the kernel and completions to `sink`, without waiting.
     ///
-    /// At most one system call, and none when nothing is queued and the kernel has announced nothing.
+    /// At most one system call, besides those that epoll's driver makes for the operations, and none when nothing is queued or waited for
+    /// and the kernel has announced nothing.
     #[inline]
     pub(crate) fn turn(&mut self, sink: &mut impl FnMut(Completion)) {
         match self {
             Driver::Uring(driver) => driver.turn(sink),
+            Driver::Epoll(driver) => driver.turn(sink),
         }
     }
 
     /// As [`turn`](Driver::turn), but if there is no completion yet, waits for one, for the doorbell, for a signal, or for `timeout`.
     ///
-    /// May return early for no reason. One system call at most.
+    /// May return early for no reason. One system call at most, as for `turn`.
     pub(crate) fn park(&mut self, timeout: Option<Duration>, sink: &mut impl FnMut(Completion)) {
         match self {
             Driver::Uring(driver) => driver.park(timeout, sink),
+            Driver::Epoll(driver) => driver.park(timeout, sink),
         }
     }
 
@@ -203,6 +257,8 @@ impl Driver {
     pub(crate) fn arm_doorbell(&mut self) {
         match self {
             Driver::Uring(driver) => driver.arm_doorbell(),
+            // Always armed.
+            Driver::Epoll(_) => (),
         }
     }
 
@@ -211,14 +267,17 @@ impl Driver {
     pub(crate) fn in_flight(&self) -> usize {
         match self {
             Driver::Uring(driver) => driver.in_flight(),
+            Driver::Epoll(driver) => driver.in_flight(),
         }
     }
 
-    /// Whether [`turn`](Driver::turn) would find a completion now. A few loads, no system call.
+    /// Whether [`turn`](Driver::turn) is known to find a completion now. A few loads, no system call; so with epoll, only what did not
+    /// have to wait.
     #[inline]
     pub(crate) fn has_completions(&self) -> bool {
         match self {
             Driver::Uring(driver) => driver.has_completions(),
+            Driver::Epoll(driver) => driver.has_completions(),
         }
     }
 
@@ -227,6 +286,7 @@ impl Driver {
     pub(crate) fn system_calls(&self) -> u64 {
         match self {
             Driver::Uring(driver) => driver.enters(),
+            Driver::Epoll(driver) => driver.system_calls(),
         }
     }
 }

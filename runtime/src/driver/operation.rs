@@ -9,7 +9,8 @@ use std::os::fd::RawFd;
 /// other looks at the mode first.
 ///
 /// Receiving and sending are asked for by callers that were just told `EAGAIN`, or expect to be: a driver may wait for readiness
-/// before it tries. Lengths beyond what the kernel transfers at once are cut to that.
+/// before it tries. Accepting and connecting want a descriptor in non-blocking mode where the driver says so
+/// ([`Driver::needs_nonblocking`](super::Driver::needs_nonblocking)). Lengths beyond what the kernel transfers at once are cut to that.
 ///
 /// Which of those that name paths or files there are is the driver's matter ([`Driver::supports`](super::Driver::supports)). Transfers at
 /// the file's own position ([`Operation::CURRENT`]) do not exclude each other, as those of system calls do: the caller sees to it that
@@ -30,7 +31,7 @@ pub(crate) enum Operation {
         /// `SOCK_CLOEXEC`, `SOCK_NONBLOCK`.
         flags: i32,
     },
-    /// `connect`.
+    /// `connect`. Of a local socket whose peer has no room for another connection it may end with `-EAGAIN`.
     Connect {
         /// The socket.
         fd: RawFd,
@@ -129,6 +130,15 @@ pub(crate) enum Operation {
         count: u32,
         /// To where in the file.
         offset: u64,
+    },
+    /// `splice`, at the positions of both. One of them is a pipe.
+    Splice {
+        /// Where the data comes from.
+        from: RawFd,
+        /// Where it goes.
+        to: RawFd,
+        /// How much of it, at most.
+        len: u32,
     },
     /// `open`: the result is the new descriptor, which the caller then owns. Paths, here and below, end with a zero, and are
     /// relative to the working directory.

@@ -25,6 +25,7 @@ pub(crate) mod stack;
 pub(crate) mod unwind;
 
 pub use reason::Reason;
+pub use unwind::CancelReason;
 
 use crate::sys::stderr::say;
 use std::any::Any;

@@ -12,13 +12,13 @@
 //! # To whom a coroutine belongs
 //!
 //! A coroutine that has started belongs to the [`Flow`] that started it: a fiber, or a thread off its fibers. Its frames may
-//! hold what is good on that flow only: frames of this crate hold references to the running fiber, frames of users hold
-//! references to fiber-locals. So it is entered again, be it to go on or to be unwound, only on that flow, and only until the flow has begun
-//! to destroy its fiber-locals. Elsewhere it can only be leaked.
+//! hold what is good on that flow only: frames of this crate hold references to the running fiber. So it is entered again, be it
+//! to go on or to be unwound, only on that flow, and on a thread only until its thread-locals are being destroyed. Elsewhere it can only be
+//! leaked.
 //!
 //! # What a coroutine takes along
 //!
-//! Time limits and shields are in force for what is called within them. A coroutine that suspends within such a call leaves it
+//! Time limits, shields and `no_suspend` are in force for what is called within them. A coroutine that suspends within such a call leaves it
 //! without having returned from it, so at each suspension the [`Frame`] puts aside what the coroutine has set up, and at each entry
 //! puts it in force again, on top of what its caller has by then. Walking from the innermost frame outwards visits all that is in
 //! force.
@@ -64,7 +64,7 @@ pub(crate) fn is_raised_on_thread() -> bool {
 pub(crate) struct Flow {
     /// The fiber's identifier; zero for a thread.
     id: u64,
-    /// How many of the flow's own variables were destroyed already.
+    /// Of a thread: not zero once its thread-locals are being destroyed.
     epoch: u32,
 }
 
@@ -72,10 +72,10 @@ impl Flow {
     /// The fiber with this header.
     #[inline]
     pub(crate) fn fiber(header: &Header) -> Flow {
-        Flow { id: header.id, epoch: header.own.destroyed.get() }
+        Flow { id: header.id, epoch: 0 }
     }
 
-    /// The calling thread, which runs no fiber now. `epoch` counts as the fiber's own does.
+    /// The calling thread, which runs no fiber now.
     #[inline]
     pub(crate) fn thread(epoch: u32) -> Flow {
         Flow { id: 0, epoch }
@@ -95,16 +95,24 @@ struct Keeper {
     raised: *const Cell<bool>,
     /// Null for a thread.
     own: *const Own,
+    /// Where the fiber's `no_suspend` sections are counted; null for a thread.
+    no_suspend: *const Cell<u32>,
 }
+
+/// The state of a running fiber, and the count of its `no_suspend` sections.
+pub(crate) type OfFiber<'a> = (&'a Own, &'a Cell<u32>);
 
 impl Keeper {
     /// That of the caller's flow: a fiber with this state, or the thread.
-    fn current(own: Option<&Own>) -> Keeper {
-        match own {
-            Some(own) => Keeper { innermost: &own.innermost, raised: &own.raised, own },
-            None => {
-                THREAD.with(|thread| Keeper { innermost: &thread.innermost, raised: &thread.raised, own: ptr::null() })
-            }
+    fn current(fiber: Option<OfFiber<'_>>) -> Keeper {
+        match fiber {
+            Some((own, no_suspend)) => Keeper { innermost: &own.innermost, raised: &own.raised, own, no_suspend },
+            None => THREAD.with(|thread| Keeper {
+                innermost: &thread.innermost,
+                raised: &thread.raised,
+                own: ptr::null(),
+                no_suspend: ptr::null(),
+            }),
         }
     }
 }
@@ -114,6 +122,7 @@ struct InForce {
     innermost: Cell<*const Frame>,
     limits: Cell<*const ()>,
     shielded: Cell<u32>,
+    no_suspend: Cell<u32>,
 }
 
 /// The bottom of a coroutine's stack.
@@ -128,8 +137,12 @@ pub(crate) struct Frame {
 
 impl Frame {
     fn new(bounds: StackBounds, keeper: Keeper) -> Frame {
-        let nothing =
-            || InForce { innermost: Cell::new(ptr::null()), limits: Cell::new(ptr::null()), shielded: Cell::new(0) };
+        let nothing = || InForce {
+            innermost: Cell::new(ptr::null()),
+            limits: Cell::new(ptr::null()),
+            shielded: Cell::new(0),
+            no_suspend: Cell::new(0),
+        };
         Frame { bounds, keeper, outside: nothing(), inside: nothing() }
     }
 
@@ -153,6 +166,8 @@ impl Frame {
         if let Some(own) = own {
             keep.limits.set(own.limits.replace(put.limits.get()));
             keep.shielded.set(own.shielded.replace(put.shielded.get()));
+            // SAFETY: a fiber has it, and it is alive as the other two.
+            keep.no_suspend.set(unsafe { &*self.keeper.no_suspend }.replace(put.no_suspend.get()));
         }
     }
 }
@@ -192,6 +207,12 @@ impl Own {
         std::iter::once(self.limits.get()).chain(outer)
     }
 
+    /// Whether a coroutine was entered in a `no_suspend` section.
+    #[inline]
+    pub(crate) fn is_to_stay_below(&self) -> bool {
+        !self.innermost.get().is_null() && chain(self.innermost.get()).any(|frame| frame.outside.no_suspend.get() > 0)
+    }
+
     /// Whether no time limit can be in force.
     #[inline]
     pub(crate) fn has_no_limits(&self) -> bool {
@@ -201,8 +222,8 @@ impl Own {
 
 /// What is sent into a coroutine.
 enum Command<In> {
-    /// With the fiber that it starts on, null off a fiber.
-    Start(*const Own, In),
+    /// With the caller's.
+    Start(*const Keeper, In),
     Resume(In),
     Unwind,
 }
@@ -309,10 +330,10 @@ impl<In, Out, R> Nested<In, Out, R> {
         let bounds = stack.bounds();
         let body = Body(ManuallyDrop::new(body));
         let root = move |switch: &corosensei::Yielder<Command<In>, Out>, command| {
-            let Command::Start(own, value) = command else { unreachable!("a coroutine starts first") };
+            let Command::Start(keeper, value) = command else { unreachable!("a coroutine starts first") };
             let body = body.into_inner();
-            // SAFETY: the caller's own flow.
-            let keeper = Keeper::current(unsafe { own.as_ref() });
+            // SAFETY: it stands in the frame of `enter`, which waits for us.
+            let keeper = unsafe { *keeper };
             let yielder = Yielder { switch, frame: Frame::new(bounds, keeper) };
             yielder.frame.inside.innermost.set(&yielder.frame);
             yielder.frame.enter();
@@ -336,19 +357,24 @@ impl<In, Out, R> Nested<In, Out, R> {
         self.engine.done()
     }
 
-    /// Runs it on the caller's flow, a fiber with this state or the thread, until it suspends or ends.
+    /// Runs it on the caller's flow, this fiber or the thread, until it suspends or ends.
     #[inline]
-    pub(crate) fn enter(&mut self, current: Flow, own: Option<&Own>, value: In) -> Result<Left<Out, R>, NotEntered> {
-        let command = match self.flow {
-            _ if self.engine.done() => return Err(NotEntered::Done),
-            Some(flow) if flow == current => Command::Resume(value),
-            Some(flow) => return Err(NotEntered::Elsewhere(flow)),
+    pub(crate) fn enter(
+        &mut self,
+        current: Flow,
+        fiber: Option<OfFiber<'_>>,
+        value: In,
+    ) -> Result<Left<Out, R>, NotEntered> {
+        match self.flow {
+            _ if self.engine.done() => Err(NotEntered::Done),
+            Some(flow) if flow == current => Ok(self.switch(Command::Resume(value))),
+            Some(flow) => Err(NotEntered::Elsewhere(flow)),
             None => {
                 self.flow = Some(current);
-                Command::Start(own.map_or(ptr::null(), ptr::from_ref), value)
+                let keeper = Keeper::current(fiber);
+                Ok(self.switch(Command::Start(&keeper, value)))
             }
-        };
-        Ok(self.switch(command))
+        }
     }
 
     #[inline]
@@ -367,7 +393,11 @@ impl<In, Out, R> Nested<In, Out, R> {
 
     /// Brings it to its end on the caller's flow: drops the body if it has not started, unwinds it if it is suspended. Returns the
     /// panic that came instead, if one did.
-    pub(crate) fn end(&mut self, current: Flow, own: Option<&Own>) -> Result<Option<Box<dyn Any + Send>>, Endless> {
+    pub(crate) fn end(
+        &mut self,
+        current: Flow,
+        fiber: Option<OfFiber<'_>>,
+    ) -> Result<Option<Box<dyn Any + Send>>, Endless> {
         if self.engine.done() {
             return Ok(None);
         }
@@ -382,7 +412,7 @@ impl<In, Out, R> Nested<In, Out, R> {
             Some(_) => (),
         }
         // SAFETY: it is the caller's own flow, so it is alive.
-        let raised = unsafe { &*Keeper::current(own).raised };
+        let raised = unsafe { &*Keeper::current(fiber).raised };
         let before = raised.replace(true);
         let outcome = self.unwind();
         raised.set(before);

@@ -66,8 +66,14 @@ reasons! {
     Receive => "receiving from an empty channel",
     /// In `changed` or `wait_for` of a watched value.
     Watch => "waiting for a watched value to change",
+    /// In [`block_on`](crate::block_on), for the future's waker.
+    Future => "waiting for a future",
+    /// In [`CancelToken::cancelled`](crate::CancelToken::cancelled).
+    Token => "waiting for a token's cancellation",
     /// In `closed`: for the other end of a channel to go.
     Closed => "waiting for a channel to close",
+    /// In [`select!`](crate::select!), for the first of several to happen.
+    Select => "waiting for the first of several",
     /// In [`net::TcpListener::accept`](crate::net::TcpListener::accept).
     Accept => "accepting a connection",
     /// In [`net::TcpStream::connect`](crate::net::TcpStream::connect).
@@ -98,6 +104,24 @@ reasons! {
     Blocking => "waiting for a blocking call",
     /// In the look-up of a host name.
     Lookup => "looking up a host name",
+    /// Reading from a pipe.
+    PipeRead => "reading from a pipe",
+    /// Writing to a pipe.
+    PipeWrite => "writing to a pipe",
+    /// In [`io::copy`](crate::io::copy), where the kernel copies.
+    Copy => "copying",
+    /// Reading from [`io::stdin`](crate::io::stdin).
+    Stdin => "reading from standard input",
+    /// Writing to [`io::stdout`](crate::io::stdout).
+    Stdout => "writing to standard output",
+    /// Writing to [`io::stderr`](crate::io::stderr).
+    Stderr => "writing to standard error",
+    /// In [`process::Command::spawn`](crate::process::Command::spawn).
+    Spawn => "starting a process",
+    /// In [`process::Child::wait`](crate::process::Child::wait).
+    Exit => "waiting for a process to end",
+    /// In [`signal::ctrl_c`](crate::signal::ctrl_c) or a method of [`signal::Signals`](crate::signal::Signals).
+    Signal => "waiting for a signal",
 }
 
 impl Reason {

@@ -24,12 +24,13 @@ use crate::sys::sync::thread::Thread;
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
 use std::alloc::Layout;
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread::Result as Outcome;
 
 /// Who waits: a fiber, or a thread that is no fiber.
@@ -43,6 +44,8 @@ pub(crate) enum Waiter {
         /// Whether the thread is among those that [wait for nothing but fibers](crate::sys::threads::blocked) until woken.
         counted: bool,
     },
+    /// A task of async code, whose executor polls it again.
+    Task(Waker),
 }
 
 /// What is asked of a fiber when it is spawned.
@@ -53,9 +56,7 @@ pub(crate) struct Identity {
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// What few fibers have, apart, so that the others need not carry it.
     pub(crate) custom: Option<Box<Custom>>,
-    /// Values of fiber-locals that it gets from its spawner; moved out when the record is made.
-    pub(crate) inherited: Locals,
-    /// The span that it starts in; moved out as `inherited`.
+    /// The span that it starts in; moved out when the record is made.
     pub(crate) span: Inherited,
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Custom {
     pub(crate) name: Option<Arc<str>>,
     /// Bytes of stack; `None` for the runtime's default.
     pub(crate) stack_size: Option<usize>,
+    /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
+    pub(crate) locals: Option<Box<Locals>>,
 }
 
 impl Identity {
@@ -99,8 +102,8 @@ pub(crate) struct Header {
     pub(crate) join: JoinState<Waiter>,
     /// park/unpark: `EMPTY`, `PARKED` or `NOTIFIED`.
     pub(crate) permit: AtomicU8,
-    /// Whether cancellation was asked for, by anybody.
-    pub(crate) cancelled: AtomicBool,
+    /// Why the fiber is to end: zero if it is not (`sched::cancel`). The first reason stays.
+    pub(crate) cancelled: AtomicU8,
     /// Whether the record is in its worker's inbox, or on its way there.
     pub(crate) posted: AtomicBool,
     /// The next record in the inbox; whoever set `posted` owns it until the worker clears the flag.
@@ -121,12 +124,8 @@ pub(crate) struct Own {
     pub(crate) stack: Cell<Option<StackBounds>>,
     /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.
     pub(crate) innermost: Cell<*const Frame>,
-    /// Its fiber-locals. Until it starts, those it inherits, which whoever spawns it puts there.
-    pub(crate) locals: Locals,
     /// Its `tracing` spans, as far as they are its own matter.
     pub(crate) spans: Spans,
-    /// How many of its fiber-locals were destroyed, which happens at its end.
-    pub(crate) destroyed: Cell<u32>,
     /// Why the fiber is not to run.
     pub(crate) refused: Cell<Option<Box<NotStarted>>>,
     /// The innermost time limit that is in force (`sched::cancel`). On top of a coroutine: of those set within it; `nested` knows
@@ -142,6 +141,8 @@ pub(crate) struct Own {
     pub(crate) raised: Cell<bool>,
     /// Whether the fiber is suspended, or was, in the middle of an unwinding.
     pub(crate) unwinding: Cell<bool>,
+    /// The fiber's own variables, once it has one. Emptied by the fiber when it ends.
+    pub(crate) locals: OnceCell<Box<Locals>>,
 }
 
 /// What a record can do, by type of closure and result.
@@ -179,8 +180,8 @@ unsafe impl Sync for FiberRef {}
 impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
-        let locals = std::mem::take(&mut identity.inherited);
         let spans = Spans::new(std::mem::take(&mut identity.span));
+        let locals = identity.custom.as_mut().and_then(|custom| custom.locals.take());
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
         let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
@@ -198,11 +199,11 @@ impl FiberRef {
                 identity,
                 join: JoinState::new(),
                 permit: AtomicU8::new(0),
-                cancelled: AtomicBool::new(false),
+                cancelled: AtomicU8::new(0),
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),
-                own: Own { locals, spans, ..Own::default() },
+                own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), spans, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });
@@ -306,19 +307,29 @@ pub(crate) struct Handle<T> {
 }
 
 impl<T> Handle<T> {
-    /// The result, which is there.
-    pub(crate) fn take(self) -> Outcome<T> {
+    /// The result, which is there, and of which nothing is left for the handle.
+    ///
+    /// # Panics
+    ///
+    /// If it was taken before.
+    pub(crate) fn take_out(&mut self) -> Outcome<T> {
         assert!(self.fiber.join.is_done(), "the result of a fiber is taken after it ended");
         let mut result = std::mem::MaybeUninit::<Outcome<T>>::uninit();
         // SAFETY: the fiber is done and was not abandoned (this handle still exists), so the result is this handle's; the
         // record was made with this `T`.
         unsafe { (self.fiber.functions.take)(self.fiber.0, result.as_mut_ptr().cast()) };
+        // SAFETY: `take` wrote it.
+        unsafe { result.assume_init() }
+    }
+
+    /// The result, which is there.
+    pub(crate) fn take(mut self) -> Outcome<T> {
+        let result = self.take_out();
         // The result is out: nothing is left to abandon, only the reference to give back.
         let this = std::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, so the reference is read out once.
         drop(unsafe { ptr::read(&this.fiber) });
-        // SAFETY: `take` wrote it.
-        unsafe { result.assume_init() }
+        result
     }
 }
 
@@ -382,7 +393,7 @@ unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
     // SAFETY: the caller owns the result, hence the stage.
     let stage = unsafe { &mut *record.as_ref().stage.get() };
     let Stage::Result(outcome) = std::mem::replace(stage, Stage::Empty) else {
-        unreachable!("a result is taken once, after the fiber is done");
+        panic!("this fiber was joined before: its result was taken when its `join_event` happened");
     };
     // SAFETY: the caller gave room for it.
     unsafe { out.cast::<Outcome<T>>().write(outcome) };

@@ -6,18 +6,17 @@ use super::request::request;
 use super::turn::{Taken, Turn};
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{charge, on_fiber};
-use crate::sched::{GaveUp, WaitList};
+use crate::sched::io::{ask_patiently, on_fiber};
 use crate::sys::descriptor::descriptor;
 use crate::task::try_blocking;
 use std::fs::{self, FileTimes, Permissions, TryLockError};
 use std::io::{self, Seek};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// An open file: [`std::fs::File`], whose waits suspend the fiber.
 ///
@@ -67,6 +66,10 @@ pub(super) struct Shared {
     pub(super) seekable: bool,
     /// Whether to look into the page cache before the next read. A hint, which orders nothing.
     pub(super) expects_cached: AtomicBool,
+    /// What a dump says of a fiber that reads.
+    pub(super) reading: Reason,
+    /// What a dump says of a fiber that writes.
+    pub(super) writing: Reason,
 }
 
 descriptor!(
@@ -86,6 +89,15 @@ impl From<File> for Stdio {
 impl File {
     /// A file of unknown past.
     pub(super) fn adopted(inner: fs::File) -> File {
+        File::with_reasons(inner, Reason::FileRead, Reason::FileWrite)
+    }
+
+    /// What somebody says is an end of a pipe.
+    pub(crate) fn adopted_pipe(end: OwnedFd) -> File {
+        File::with_reasons(end.into(), Reason::PipeRead, Reason::PipeWrite)
+    }
+
+    fn with_reasons(inner: fs::File, reading: Reason, writing: Reason) -> File {
         // Of an open file the kernel has this at hand.
         let regular = inner.metadata().is_ok_and(|metadata| metadata.is_file());
         let shared = Shared {
@@ -93,12 +105,27 @@ impl File {
             nonblocking: is_nonblocking(&inner),
             seekable: regular || (&inner).stream_position().is_ok(),
             expects_cached: AtomicBool::new(true),
+            reading,
+            writing,
         };
         File { inner, shared: Arc::new(shared) }
     }
 
+    /// An end of a pipe that was just made.
+    pub(crate) fn of_pipe(end: OwnedFd) -> File {
+        let shared = Shared {
+            turn: None,
+            nonblocking: false,
+            seekable: false,
+            expects_cached: AtomicBool::new(false),
+            reading: Reason::PipeRead,
+            writing: Reason::PipeWrite,
+        };
+        File { inner: end.into(), shared: Arc::new(shared) }
+    }
+
     /// Waits for the right to use the position.
-    pub(super) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
+    pub(crate) fn turn(&self) -> io::Result<Option<Taken<'_>>> {
         self.shared.turn.as_ref().map(Turn::take).transpose()
     }
 
@@ -293,23 +320,11 @@ impl File {
 
 /// Tries to lock until it is done or the fiber is to end its wait.
 fn lock_patiently(attempt: impl Fn() -> Result<(), TryLockError>) -> io::Result<()> {
-    // Nobody wakes this list: it is for a pause that ends with an error.
-    let nobody = WaitList::new();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match attempt() {
-            Err(TryLockError::WouldBlock) => (),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => {
-                charge();
-                return Ok(());
-            }
-        }
-        if let Err(GaveUp::Interrupted(interruption)) = nobody.wait(Reason::FileLock, Some(pause), false, || true) {
-            return Err(interruption.into_error());
-        }
-        pause = (pause * 2).min(Duration::from_millis(32));
-    }
+    ask_patiently(Reason::FileLock, || match attempt() {
+        Ok(()) => Ok(Some(())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    })
 }
 
 /// Whether the descriptor is in non-blocking mode.

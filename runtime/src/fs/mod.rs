@@ -31,6 +31,10 @@
 //! [`File::lock`] asks again and again on a fiber. The kernel does what it cannot do without waiting, such as every call that names a path
 //! and is not answered from its cache, on threads of its own.
 //!
+//! Where fibers wait by [epoll](crate::runtime::DriverKind::Epoll), what the first column lists is done on the blocking pool too, but for
+//! reads of what is in the page cache and for transfers of what events tell of, such as pipes, FIFOs and terminals. Opening a FIFO then asks
+//! again, after 1 to 32 ms, until there is another end.
+//!
 //! # Cancellation
 //!
 //! A wait on a cancelled fiber, or under a time limit that has passed, ends with an error the first time and by unwinding after
@@ -50,6 +54,7 @@
 // `transfer`, `options`, `metadata`, `functions` and `file`).
 
 mod directory;
+mod fifo;
 mod file;
 pub(crate) mod functions;
 mod metadata;

@@ -1,9 +1,11 @@
 //! How to open a file.
 
 use super::File;
+use super::fifo::{self, Found};
 use super::request::{request, terminated};
 use crate::driver::Operation;
 use crate::fiber::Reason;
+use crate::sched::io::on_fiber;
 use std::fs;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -108,8 +110,17 @@ impl OpenOptions {
             // SAFETY: the kernel just gave it to us.
             fs::File::from(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
         };
+        let (on_fiber, options) = (on_fiber(), self.for_std());
+        let otherwise = |()| match on_fiber {
+            true => fifo::open_unless_fifo(&options, path, flags),
+            false => options.open(path).map(Found::File),
+        };
+        let found = |fd| Found::File(own(fd));
         // SAFETY: the path lives until this function returns or unwinds.
-        let file = unsafe { request((), |()| operation, Reason::Open, own, |()| self.for_std().open(path)) }?;
+        let file = match unsafe { request((), |()| operation, Reason::Open, found, otherwise) }? {
+            Found::File(file) => file,
+            Found::Fifo => fifo::open(&options, path, flags)?,
+        };
         Ok(File::adopted(file))
     }
 

@@ -6,7 +6,6 @@
 use super::File;
 use super::request::request;
 use crate::driver::Operation;
-use crate::fiber::Reason;
 use crate::sched::io::{charge, keep_for_later, on_fiber};
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -27,7 +26,7 @@ impl File {
             _ => self.inner.read_at(buf, offset),
         };
         // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
-        unsafe { request(buf, operation, Reason::FileRead, |read| read as usize, otherwise) }
+        unsafe { request(buf, operation, self.shared.reading, |read| read as usize, otherwise) }
     }
 
     /// As [`read_bytes`](Self::read_bytes), but what the page cache has is read in place, with a call that does not wait (`RWF_NOWAIT`):
@@ -77,7 +76,7 @@ impl File {
         };
         let otherwise = |bufs: &mut [IoSliceMut<'_>]| (&self.inner).read_vectored(bufs);
         // SAFETY: the buffers and their list are borrowed, mutably, until this function returns or unwinds.
-        unsafe { request(bufs, operation, Reason::FileRead, |read| read as usize, otherwise) }
+        unsafe { request(bufs, operation, self.shared.reading, |read| read as usize, otherwise) }
     }
 
     fn write_bytes(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
@@ -87,7 +86,7 @@ impl File {
             _ => self.inner.write_at(buf, offset),
         };
         // SAFETY: the buffer is borrowed until this function returns or unwinds.
-        unsafe { request((), |()| operation, Reason::FileWrite, |written| written as usize, otherwise) }
+        unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
     }
 
     fn write_gathered(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -96,7 +95,7 @@ impl File {
         let operation = Operation::WriteV { fd: self.inner.as_raw_fd(), bufs: list, count, offset: Operation::CURRENT };
         let otherwise = |()| (&self.inner).write_vectored(bufs);
         // SAFETY: the buffers and their list are borrowed until this function returns or unwinds.
-        unsafe { request((), |()| operation, Reason::FileWrite, |written| written as usize, otherwise) }
+        unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
     }
 
     /// Goes on with a write of `len` bytes, of which some were written, as a call does on a pipe, where an operation takes only what there

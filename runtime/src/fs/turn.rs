@@ -25,7 +25,7 @@ impl Default for Waiting {
 }
 
 /// A turn. Dropping it ends it.
-pub(super) struct Taken<'a>(&'a Turn);
+pub(crate) struct Taken<'a>(&'a Turn);
 
 impl Turn {
     /// Waits for a turn, on fibers and on threads.

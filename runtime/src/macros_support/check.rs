@@ -7,13 +7,15 @@
 //! ```text
 //! use ::fiber::macros_support::v1::check::{self as __fiber, probes::*};
 //! ..
-//! (if false {
-//!     __fiber::never();
-//!     let () = {
-//!         let verdict = shared.__fiber_receiver(__fiber::methods::lock).verdict();
-//!         __fiber::SyncMutexLockOnAFiber::ok(verdict.1.0);
-//!     };
-//! }, shared.lock()).1
+//! match shared.lock() {
+//!     value => (if false {
+//!         __fiber::never();
+//!         let () = {
+//!             let verdict = shared.__fiber_receiver(__fiber::methods::lock).verdict();
+//!             __fiber::SyncMutexLockOnAFiber::ok(verdict.1.0);
+//!         };
+//!     }, value).1
+//! }
 //! ```
 //!
 //! **Which method of which type?** [`Denied<M>`] is implemented for the types whose method `M` blocks. The call of
@@ -37,6 +39,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 fiber_macros::blocking_table!();
+
+/// As the probes name it.
+pub use ::std as of_std;
 
 /// The call does not block.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +196,32 @@ pub struct Harmless<M>(PhantomData<M>);
 impl<M: Method> Harmless<M> {
     /// It does not block.
     pub fn verdict(&self) -> Verdict<Fine, M::Harmless> {
+        never()
+    }
+}
+
+/// Learns the type of an argument from the call that it is passed to: only there it is expected to be something.
+#[derive(Debug)]
+pub struct Argument<T>(PhantomData<T>);
+
+/// One of a type that is not known yet.
+pub fn argument<T>() -> Argument<T> {
+    never()
+}
+
+impl<T> Argument<T> {
+    /// This is it.
+    pub fn is(&self, value: T) -> T {
+        value
+    }
+
+    /// Another one of its type.
+    pub fn other(&self) -> T {
+        never()
+    }
+
+    /// A place of its type.
+    pub fn place(&self) -> &T {
         never()
     }
 }

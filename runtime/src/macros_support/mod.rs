@@ -1,6 +1,6 @@
 //! What expanded attributes call: entry points, registration, and the bounds of the spawning companions.
 //!
-//! Not public: only code written by `fiber-macros`, and by the crate's own macros (`local`), may name it. Every name that an expansion uses stands in a module
+//! Not public: only code written by `fiber-macros` may name it. Every name that an expansion uses stands in a module
 //! with a version, so that a crate expanded by an older `fiber-macros` keeps compiling when a later one needs other
 //! support. It may call everything of the crate's public interface, owns nothing, and nothing in the crate calls it.
 
@@ -8,7 +8,6 @@ pub mod check;
 mod crosses;
 mod define;
 mod entry;
-pub mod local;
 
 /// The interface of `fiber-macros` 0.1.
 pub mod v1 {

@@ -40,16 +40,21 @@
 //!   [`set_read_timeout`](TcpStream::set_read_timeout) and [`set_write_timeout`](TcpStream::set_write_timeout) are seen when they are
 //!   set through these types, or on a descriptor before it is converted into one of them. What is set past them later, through a
 //!   duplicate of the descriptor, applies on threads only.
+//! - Where fibers wait by [epoll](crate::runtime::DriverKind::Epoll), a listener that was bound through these types is in non-blocking
+//!   mode from the first accept of a fiber on, as its descriptor shows; here it goes on waiting, on fibers and on threads. One that was made
+//!   of a descriptor stays as it is, and connections are then taken by a thread of the blocking pool.
 
 // The room turns calls of std's types into operations and waits for them. It owns sockets, and the pool for look-ups of names. It
 // calls `sched::io`, to wait, and names `driver::Operation`; of fibers it knows no more. `unsafe` is confined to `socket` (memory
 // lent to the kernel), std's unsafe trait for descriptors and `sockaddr` (the kernel's addresses).
 //
 // A descriptor stays in blocking mode unless the user says otherwise, because the user's program, and we off a fiber, use it
-// with plain calls. So an attempt that must not wait says so itself (`MSG_DONTWAIT`).
+// with plain calls. So an attempt that must not wait says so itself (`MSG_DONTWAIT`). Listening sockets are the exception where the
+// driver needs one (`listening`).
 
 mod addr;
 mod exchange;
+mod listening;
 mod lookup;
 mod mode;
 mod settings;

@@ -3,10 +3,12 @@
 //! The memory lent to an operation is borrowed by the function that waits for it, and `sched::io::wait` does not return, nor
 //! unwind, before the kernel has given it back.
 
+use super::listening::Listening;
 use super::sockaddr::Address;
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{charge, keep_for_later, wait};
+use crate::sched::io::{ask_patiently, charge, keep_for_later, needs_nonblocking, poll, wait};
+use crate::task::try_blocking;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -107,12 +109,12 @@ pub(super) fn send(fd: BorrowedFd<'_>, buf: &[u8], manner: &Manner) -> io::Resul
         // SAFETY: the buffer is borrowed during the call.
         count(unsafe { libc::send(fd, buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) })
     };
-    let rest = |sent: usize| {
+    let rest = |sent: usize, left| {
         let buf = &buf[sent..];
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
         let operation = Operation::Send { fd, buf: buf.as_ptr(), len: buf.len(), flags };
         // SAFETY: the buffer is borrowed until this function returns or unwinds.
-        unsafe { wait(operation, manner.reason, manner.timeout) }
+        unsafe { wait(operation, manner.reason, left) }
     };
     send_with(manner, buf.len(), || attempt(buf), rest)
 }
@@ -127,7 +129,7 @@ pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &M
         // SAFETY: the message is ours, the buffers and their list are borrowed, during the call.
         count(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) })
     };
-    let rest = |sent: usize| {
+    let rest = |sent: usize, left| {
         let mut bufs = bufs.to_vec();
         let mut bufs = &mut bufs[..];
         IoSlice::advance_slices(&mut bufs, sent);
@@ -135,7 +137,7 @@ pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &M
         let msg = &raw const message;
         let operation = Operation::SendMsg { fd, msg, flags: libc::MSG_NOSIGNAL | libc::MSG_WAITALL };
         // SAFETY: message and list are of this frame, the buffers are borrowed; the frame ends when `wait` has.
-        unsafe { wait(operation, manner.reason, manner.timeout) }
+        unsafe { wait(operation, manner.reason, left) }
     };
     send_with(manner, len, attempt, rest)
 }
@@ -198,26 +200,14 @@ fn connected_to(address: &Address) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Waits until one of the events has come, on a fiber.
-fn poll(fd: BorrowedFd<'_>, events: i16, reason: Reason, timeout: Option<Duration>) -> io::Result<()> {
-    loop {
-        // SAFETY: no memory is named.
-        match unsafe { wait(Operation::Poll { fd: fd.as_raw_fd(), events: events as u32 }, reason, timeout) } {
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 fn send_with(
     manner: &Manner,
     len: usize,
     attempt: impl Fn() -> io::Result<usize>,
-    rest: impl FnOnce(usize) -> io::Result<u32>,
+    rest: impl Fn(usize, Option<Duration>) -> io::Result<u32>,
 ) -> io::Result<usize> {
     let result = attempt();
-    let sent = match result {
+    let mut sent = match result {
         Ok(sent) if manner.waits && sent < len => sent,
         Err(ref error) if manner.waits && error.raw_os_error() == Some(libc::EAGAIN) => 0,
         _ => {
@@ -225,15 +215,21 @@ fn send_with(
             return result;
         }
     };
-    match rest(sent) {
-        Ok(more) => Ok(sent + more as usize),
-        // What was sent is sent; the error, if it stays, comes with the next call.
-        Err(error) if sent > 0 => {
-            keep_for_later(&error);
-            Ok(sent)
+    let begin = manner.timeout.map(|_| Instant::now());
+    // Once where the driver sends all of it, otherwise as often as there is room.
+    while sent < len {
+        let left = manner.timeout.zip(begin).map(|(timeout, begin)| timeout.saturating_sub(begin.elapsed()));
+        match rest(sent, left) {
+            Ok(more) => sent += more as usize,
+            // What was sent is sent; the error, if it stays, comes with the next call.
+            Err(error) if sent > 0 => {
+                keep_for_later(&error);
+                break;
+            }
+            Err(error) => return Err(as_std_times_out(error)),
         }
-        Err(error) => Err(as_std_times_out(error)),
     }
+    Ok(sent)
 }
 
 /// Gives a listening socket room for [`BACKLOG`] connections that wait to be accepted.
@@ -243,7 +239,10 @@ pub(super) fn lengthen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// `accept4`, on a fiber. The new socket is closed on exec and in blocking mode.
-pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
+pub(super) fn accept(listener: BorrowedFd<'_>, mode: &Listening) -> io::Result<(OwnedFd, Address)> {
+    if needs_nonblocking() && !mode.hold(listener)? {
+        return accept_on_thread(listener);
+    }
     loop {
         let mut address = Address::room();
         let (addr, len) = address.parts();
@@ -257,15 +256,58 @@ pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)>
                 return Ok((fd, address));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            // The socket is held in non-blocking mode for fibers of another runtime, and this kernel minds.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                poll(listener, libc::POLLIN, Reason::Accept, None)?;
+            }
             Err(error) => return Err(error),
         }
     }
 }
 
+/// As [`accept`], of a socket that is to stay in blocking mode: a thread makes the call once there is a connection. If another process
+/// takes that in between, the thread waits for the next, and the fiber with it.
+fn accept_on_thread(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
+    if option::<libc::c_int>(listener, libc::SO_ACCEPTCONN)? == 0 {
+        // What does not listen, accept refuses.
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    loop {
+        poll(listener, libc::POLLIN, Reason::Accept, None)?;
+        let accepted = try_blocking(Reason::Accept, || {
+            let mut entry = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: the kernel reads and writes the one entry, during the call.
+            if count(unsafe { libc::poll(&raw mut entry, 1, 0) } as isize)? == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let mut address = Address::room();
+            let (addr, len) = address.parts();
+            // SAFETY: the kernel writes to address and length, which are of this frame, during the call.
+            let fd = unsafe { libc::accept4(listener.as_raw_fd(), addr.cast(), len, libc::SOCK_CLOEXEC) };
+            count(fd as isize)?;
+            // SAFETY: the kernel just gave it to us.
+            Ok((unsafe { OwnedFd::from_raw_fd(fd) }, address))
+        });
+        match accepted {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => (),
+            result => return result,
+        }
+    }
+}
+
+/// Waits for a connection, on a thread or where nobody is held by that.
+pub(super) fn await_connection(listener: BorrowedFd<'_>) -> io::Result<()> {
+    let mut entry = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: the kernel reads and writes the one entry, during the call.
+    count(unsafe { libc::poll(&raw mut entry, 1, -1) } as isize).map(drop)
+}
+
 /// `socket` and `connect` of a stream, on a fiber. The socket is closed on exec and in blocking mode.
 pub(super) fn connect(address: &Address, timeout: Option<Duration>) -> io::Result<OwnedFd> {
+    let nonblocking = needs_nonblocking();
+    let mode = if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
     // SAFETY: no memory is passed.
-    let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC | mode, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -282,7 +324,16 @@ pub(super) fn connect(address: &Address, timeout: Option<Duration>) -> io::Resul
             finish_connect(socket.as_fd(), left)
         }
         Err(error) if error.raw_os_error() == Some(libc::EISCONN) => Ok(()),
+        Err(error)
+            if error.raw_os_error() == Some(libc::EAGAIN) && nonblocking && address.family() == libc::AF_UNIX =>
+        {
+            connect_patiently(socket.as_fd(), address)
+        }
         result => result.map(drop),
+    };
+    let result = match result {
+        Ok(()) if nonblocking => set_nonblocking(socket.as_fd(), false),
+        result => result,
     };
     match result {
         Err(error) if error.raw_os_error() == Some(libc::ETIME) => {
@@ -290,6 +341,17 @@ pub(super) fn connect(address: &Address, timeout: Option<Duration>) -> io::Resul
         }
         result => result.map(|()| socket),
     }
+}
+
+/// `connect` to a listener that has no room for more connections now: the kernel does not tell when it has, other than by a call that waits.
+fn connect_patiently(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+    ask_patiently(Reason::Connect, || {
+        // SAFETY: the address is borrowed during the call.
+        match count(unsafe { libc::connect(socket.as_raw_fd(), address.storage().cast(), address.len()) } as isize) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
+            result => result.map(|_| Some(())),
+        }
+    })
 }
 
 fn finish_connect(socket: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
@@ -312,6 +374,14 @@ pub(super) fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: no memory is passed.
     let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
     flags >= 0 && flags & libc::O_NONBLOCK != 0
+}
+
+/// Sets whether the descriptor is in non-blocking mode.
+pub(super) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    let nonblocking = libc::c_int::from(nonblocking);
+    // What std does for sockets: one call where `fcntl` takes two.
+    // SAFETY: the kernel reads the number, during the call.
+    count(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw const nonblocking) } as isize).map(drop)
 }
 
 /// Reads an option of the socket level.

@@ -3,66 +3,10 @@
 use super::error::{Cause, RuntimeError};
 use super::handle::Runtime;
 use crate::Numa;
+use crate::driver::DriverKind;
 use crate::fiber::stack::SizeClass;
 use crate::sys::cpu;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
-
-/// By which interface of the kernel a runtime waits for the outside world.
-///
-/// ```
-/// use fiber::runtime::DriverKind;
-///
-/// assert_eq!("io_uring".parse(), Ok(DriverKind::IoUring));
-/// assert_eq!(DriverKind::default().to_string(), "auto");
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DriverKind {
-    /// The best that the kernel lets the process use.
-    #[default]
-    Auto,
-    /// io_uring (Linux 5.11 or later); an error where it is missing or forbidden.
-    IoUring,
-    /// epoll. **Not part of this version**: asking for it is an error.
-    Epoll,
-}
-
-impl fmt::Display for DriverKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            DriverKind::Auto => "auto",
-            DriverKind::IoUring => "io_uring",
-            DriverKind::Epoll => "epoll",
-        })
-    }
-}
-
-impl FromStr for DriverKind {
-    type Err = ParseDriverError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(DriverKind::Auto),
-            "io_uring" => Ok(DriverKind::IoUring),
-            "epoll" => Ok(DriverKind::Epoll),
-            _ => Err(ParseDriverError(())),
-        }
-    }
-}
-
-/// No driver has this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseDriverError(());
-
-impl fmt::Display for ParseDriverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected `auto`, `io_uring` or `epoll`")
-    }
-}
-
-impl std::error::Error for ParseDriverError {}
 
 /// More workers than any machine has processors; they would only wait for each other.
 const MOST_WORKERS: usize = 4096;
@@ -150,7 +94,7 @@ impl Builder {
         self
     }
 
-    /// By which interface of the kernel the workers wait.
+    /// By which interface of the kernel the workers wait. [`Handle::driver`](super::Handle::driver) says which it has become.
     pub fn driver(mut self, driver: DriverKind) -> Builder {
         self.driver = driver;
         self
@@ -195,8 +139,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError`] if a property cannot be had, an environment variable cannot be understood, the kernel refuses io_uring, or
-    /// two tasks chose the same name.
+    /// [`RuntimeError`] if a property cannot be had, an environment variable cannot be understood, the kernel refuses the driver
+    /// that is asked for, or two tasks chose the same name.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let builder = self.with_environment(|variable| std::env::var(variable).ok())?;
         match builder.workers {

@@ -74,7 +74,7 @@ impl Dump {
         let mut dump = Dump {
             runtime: scheduler.settings.name.clone(),
             workers: scheduler.workers(),
-            driver: scheduler.driver.get().copied().unwrap_or("none"),
+            driver: scheduler.driver.get().map_or("none", |(_, name)| name),
             stacks: scheduler.stack_statistics(),
             queued: 0,
             fibers: Vec::new(),
@@ -110,6 +110,13 @@ impl Dump {
     #[must_use]
     pub fn fibers(&self) -> &[FiberState] {
         &self.fibers
+    }
+
+    /// The name of the driver by which the workers wait: `io_uring` or `epoll`, with a remark in parentheses where it is not as it might
+    /// be, as in `epoll (io_uring is forbidden)`. For people; [`Handle::driver`](super::Handle::driver) is for programs.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        self.driver
     }
 
     /// How many fibers were spawned and had not started.

@@ -27,7 +27,6 @@ pub(super) enum Cause {
     Environment { variable: &'static str, value: String, expected: &'static str },
     Stack(StackError),
     Driver(DriverError),
-    DriverMissing,
     Duplicate(DuplicateTask),
     Thread(io::Error),
     Signal(io::Error),
@@ -57,9 +56,6 @@ impl fmt::Display for RuntimeError {
             }
             Cause::Stack(error) => write!(f, "the stack size cannot be used: {error}"),
             Cause::Driver(error) => error.fmt(f),
-            Cause::DriverMissing => f.write_str(
-                "the epoll driver is not part of this version: leave the driver at `auto`, or ask for `io_uring`",
-            ),
             Cause::Duplicate(error) => error.fmt(f),
             Cause::Thread(error) => write!(
                 f,

@@ -4,6 +4,7 @@ use super::config::Builder;
 use super::dump::Dump;
 use super::error::{RuntimeError, ShutdownError};
 use super::process;
+use crate::driver::DriverKind;
 use crate::fiber::Reason;
 use crate::fiber::record::{Custom, Identity};
 use crate::fiber::spans::Inherited;
@@ -12,7 +13,7 @@ use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList};
 use crate::sys::stderr::say;
-use crate::task::{BlockingMetrics, JoinError, JoinHandle, child, wait_for};
+use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
-        let custom = Box::new(Custom { name: Some(Arc::from(name)), stack_size: None });
+        let custom = Box::new(Custom { name: Some(Arc::from(name)), ..Custom::default() });
         self.run_as(Identity { custom: Some(custom), ..Identity::default() }, f)
     }
 
@@ -308,13 +309,31 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::new(self.scheduler.spawn(f, child()))
+        JoinHandle::new(self.scheduler.spawn(f, Identity { span: Inherited::current(), ..Identity::default() }))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].
     #[must_use]
     pub fn dump(&self) -> Dump {
         Dump::of(&self.scheduler)
+    }
+
+    /// By which interface of the kernel the workers wait: never [`DriverKind::Auto`]. From anywhere.
+    ///
+    /// ```
+    /// use fiber::runtime::{Builder, DriverKind};
+    ///
+    /// # // What the environment says wins.
+    /// # if std::env::var_os("FIBER_DRIVER").is_some() { return Ok(()) }
+    /// let runtime = Builder::new().driver(DriverKind::Epoll).build()?;
+    /// assert_eq!(runtime.handle().driver(), DriverKind::Epoll);
+    /// assert_eq!(runtime.dump().driver(), "epoll");
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn driver(&self) -> DriverKind {
+        // Every worker has reported before there is a handle.
+        self.scheduler.driver.get().map_or(DriverKind::Auto, |(kind, _)| *kind)
     }
 
     /// How many threads the runtime has for [`blocking`](crate::blocking) calls, and how many calls wait for one. From anywhere.
@@ -335,6 +354,7 @@ impl fmt::Debug for Handle {
         f.debug_struct("Runtime")
             .field("name", &self.scheduler.settings.name)
             .field("workers", &self.scheduler.workers())
+            .field("driver", &self.driver())
             .finish_non_exhaustive()
     }
 }

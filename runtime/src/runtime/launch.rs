@@ -1,6 +1,6 @@
 //! Starting the worker threads.
 
-use super::config::{Builder, DriverKind};
+use super::config::Builder;
 use super::error::{Cause, RuntimeError};
 use super::handle::{Runtime, Workers};
 use super::{process, quit, stall};
@@ -22,9 +22,6 @@ use std::thread;
 
 /// Starts a runtime, or leaves nothing behind.
 pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
-    if builder.driver == DriverKind::Epoll {
-        return Err(Cause::DriverMissing.into());
-    }
     SizeClass::for_size(builder.stack_size).map_err(Cause::Stack)?;
     crate::registry::check().map_err(Cause::Duplicate)?;
     overflow::install();
@@ -36,7 +33,7 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         name: builder.name.clone(),
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
-        driver: DriverConfig::default(),
+        driver: DriverConfig { kind: builder.driver, ..DriverConfig::default() },
         stalled: stall::report,
     };
     let nodes = numa::nodes();
@@ -120,7 +117,7 @@ fn work(
     let _alternate = AltStack::install();
     let _blocks = Keep::here();
     overflow::set_lookup(Some(overflowing_fiber));
-    // The ring belongs to one thread from its creation on, so it is made here.
+    // The driver belongs to one thread from its creation on, so it is made here.
     let started = Driver::new(&scheduler.settings.driver)
         .map_err(Cause::Driver)
         .and_then(|driver| Worker::new(index, scheduler, queue, driver).map_err(Cause::Stack));

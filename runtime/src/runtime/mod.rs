@@ -21,9 +21,10 @@ pub(crate) mod process;
 mod quit;
 mod stall;
 
+pub use crate::driver::DriverKind;
 pub use crate::fiber::Reason;
 pub use crate::task::BlockingMetrics;
-pub use config::{Builder, DriverKind};
+pub use config::Builder;
 pub use dump::{Dump, FiberState, State};
 pub use error::{RuntimeError, ShutdownError};
 pub use handle::{Handle, Runtime};

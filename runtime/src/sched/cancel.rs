@@ -15,16 +15,16 @@
 use super::clock;
 use super::current::Current;
 use super::timer::Timer;
-use crate::fiber::record::FiberRef;
-use crate::fiber::unwind::{Raised, Target};
+use crate::fiber::record::{FiberRef, Header};
+use crate::fiber::unwind::{CancelReason, Raised, Target};
 use crate::sys::stderr::say;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::fence;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU8, fence};
 
 /// The fiber was cancelled: the source of the [`io::Error`] that a wait returns because of it.
 ///
@@ -77,19 +77,34 @@ impl From<Elapsed> for io::Error {
     }
 }
 
-/// A time limit in force, in the frame of [`with_limit`] on the limited fiber's stack.
-struct Limit {
+/// A limit in force, in the frame of [`within`] on the limited fiber's stack.
+struct Limit<'a> {
     /// A number that no other limit of the process has.
     number: u64,
-    outer: *const Limit,
-    passed: Cell<bool>,
+    outer: *const Limit<'a>,
+    cause: Cause<'a>,
     /// Whether it was given as an error already.
     told: Cell<bool>,
 }
 
-impl Limit {
+/// What ends the waits under a limit.
+enum Cause<'a> {
+    /// The time: at this reading of the clock. A timer raises the flag.
+    Time { deadline: u64, passed: Cell<bool> },
+    /// Somebody who writes a [`CancelReason`] here, and then wakes the fiber.
+    Mark(&'a AtomicU8),
+}
+
+impl Limit<'_> {
     fn target(&self) -> Target {
         Target::Limit(self.number)
+    }
+
+    fn reason(&self) -> Option<CancelReason> {
+        match &self.cause {
+            Cause::Time { passed, .. } => passed.get().then_some(CancelReason::Deadline),
+            Cause::Mark(mark) => CancelReason::from_number(mark.load(Acquire)),
+        }
     }
 }
 
@@ -98,7 +113,8 @@ impl Limit {
 pub(crate) struct Interruption<'a> {
     current: Current<'a>,
     /// The limit that has passed; `None` if the fiber was cancelled.
-    limit: Option<&'a Limit>,
+    limit: Option<&'a Limit<'a>>,
+    reason: CancelReason,
 }
 
 impl<'a> Current<'a> {
@@ -110,7 +126,7 @@ impl<'a> Current<'a> {
         if !own.settled.replace(true) {
             fence(SeqCst);
         }
-        if !header.cancelled.load(Relaxed) && own.has_no_limits() {
+        if header.cancelled.load(Relaxed) == 0 && own.has_no_limits() {
             return None;
         }
         self.look_for_interruption()
@@ -129,23 +145,43 @@ impl<'a> Current<'a> {
         }
         // Whatever unwinding there was is over, perhaps swallowed by a `catch_unwind` of the user's.
         header.own.raised.set(false);
-        if header.cancelled.load(Relaxed) {
-            return Some(Interruption { current: *self, limit: None });
+        self.cause()
+    }
+
+    /// Why the fiber is to end what it is doing, whether or not it can be told so now.
+    fn cause(&self) -> Option<Interruption<'a>> {
+        if let Some(reason) = CancelReason::from_number(self.header().cancelled.load(Relaxed)) {
+            return Some(Interruption { current: *self, limit: None, reason });
         }
         // The outermost limit that has passed: the others end with it.
-        let mut passed = None;
-        for list in header.own.limit_lists() {
-            let mut limit = list.cast::<Limit>();
-            // SAFETY: the lists hold the limits whose `with_limit` frames are below the caller, on this fiber's stack or on those of
-            // the coroutines on top of it.
-            while let Some(inner) = unsafe { limit.as_ref() } {
-                if inner.passed.get() {
-                    passed = Some(inner);
-                }
-                limit = inner.outer;
-            }
-        }
-        passed.map(|limit| Interruption { current: *self, limit: Some(limit) })
+        let passed = self.limits().filter_map(|limit| Some((limit, limit.reason()?))).last();
+        passed.map(|(limit, reason)| Interruption { current: *self, limit: Some(limit), reason })
+    }
+
+    /// Why the fiber is cancelled, if it is: it, or what it is doing.
+    pub(crate) fn cancellation(&self) -> Option<CancelReason> {
+        self.cause().map(|interruption| interruption.reason)
+    }
+
+    /// When the first of its time limits passes, as a reading of the clock.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.limits()
+            .filter_map(|limit| if let Cause::Time { deadline, .. } = limit.cause { Some(deadline) } else { None })
+            .min()
+    }
+
+    /// The limits in force, from the innermost on.
+    fn limits(&self) -> impl Iterator<Item = &'a Limit<'a>> {
+        self.header().own.limit_lists().flat_map(|list| {
+            let mut next = list.cast::<Limit<'a>>();
+            std::iter::from_fn(move || {
+                // SAFETY: the lists hold the limits whose `within` frames are below the caller, on this fiber's stack or on those of
+                // the coroutines on top of it.
+                let limit = unsafe { next.as_ref() }?;
+                next = limit.outer;
+                Some(limit)
+            })
+        })
     }
 
     /// Ends the caller by unwinding if its wait has to end.
@@ -163,10 +199,15 @@ impl Interruption<'_> {
         if self.told().replace(true) && cfg!(panic = "unwind") {
             self.raise();
         }
-        match self.limit {
-            Some(_) => Elapsed.into(),
-            None => io::Error::other(Cancelled),
+        match self.reason {
+            CancelReason::Deadline => Elapsed.into(),
+            _ => io::Error::other(Cancelled),
         }
+    }
+
+    /// Why it is.
+    pub(crate) fn reason(self) -> CancelReason {
+        self.reason
     }
 
     /// Takes [`into_error`](Self::into_error) back: the caller had something better to return.
@@ -188,38 +229,64 @@ impl Interruption<'_> {
             std::process::abort();
         }
         let target = self.limit.map_or(Target::Fiber, |limit| limit.target());
-        self.current.header().own.raised.set(true);
-        self.current.worker.has_raised.set(true);
-        resume_unwind(Box::new(Raised { target }))
+        raise(self.current, target, self.reason)
     }
 }
 
+fn raise(current: Current<'_>, target: Target, reason: CancelReason) -> ! {
+    current.header().own.raised.set(true);
+    current.worker.has_raised.set(true);
+    resume_unwind(Box::new(Raised { target, reason }))
+}
+
+/// Notes that a fiber is to end, and why, unless it was to end before.
+pub(crate) fn mark(fiber: &Header, reason: CancelReason) {
+    let _ = fiber.cancelled.compare_exchange(0, reason as u8, Relaxed, Relaxed);
+}
+
 /// Cancels a fiber: the wait that it is in, or the next one, ends. From anywhere; twice is once.
-pub(crate) fn cancel(fiber: &FiberRef) {
-    fiber.cancelled.store(true, Relaxed);
+pub(crate) fn cancel(fiber: &FiberRef, reason: CancelReason) {
+    mark(fiber, reason);
     fence(SeqCst);
     fiber.clone().wake();
 }
 
 /// Runs `f` on the running fiber with the time limit `deadline`, a reading of the clock.
 pub(crate) fn with_limit<T>(current: Current<'_>, deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
+    within(current, Cause::Time { deadline, passed: Cell::new(false) }, f).map_err(|_| Elapsed)
+}
+
+/// Runs `f` on the running fiber; whoever writes a [`CancelReason`] into `mark`, and then wakes the fiber, ends its waits.
+pub(crate) fn with_mark<T>(current: Current<'_>, mark: &AtomicU8, f: impl FnOnce() -> T) -> Result<T, CancelReason> {
+    within(current, Cause::Mark(mark), f)
+}
+
+/// Runs a fiber's closure with the time limit that it has from its parent: past that, the fiber is cancelled.
+pub(crate) fn with_inherited_limit<T>(deadline: u64, f: impl FnOnce() -> T) -> T {
+    let current = Current::get().expect("a fiber runs its closure");
+    with_limit(current, deadline, f).unwrap_or_else(|Elapsed| {
+        mark(current.header(), CancelReason::Deadline);
+        raise(current, Target::Fiber, CancelReason::Deadline)
+    })
+}
+
+fn within<T>(current: Current<'_>, cause: Cause<'_>, f: impl FnOnce() -> T) -> Result<T, CancelReason> {
     /// Takes the limit out of force, also when the caller is unwound through.
-    struct InForce<'a>(Current<'a>, &'a Limit);
+    struct InForce<'a>(Current<'a>, *const ());
     impl Drop for InForce<'_> {
         fn drop(&mut self) {
-            self.0.header().own.limits.set(self.1.outer.cast());
+            self.0.header().own.limits.set(self.1);
         }
     }
     let own = &current.header().own;
-    let limit = Limit {
-        number: current.worker.next_limit(),
-        outer: own.limits.get().cast(),
-        passed: Cell::new(false),
-        told: Cell::new(false),
-    };
-    let in_force = InForce(current, &limit);
+    let outer = own.limits.get();
+    let limit = Limit { number: current.worker.next_limit(), outer: outer.cast(), cause, told: Cell::new(false) };
+    let in_force = InForce(current, outer);
     own.limits.set(ptr::from_ref(&limit).cast());
-    let timer = Timer::set(current, deadline, &limit.passed);
+    let timer = match &limit.cause {
+        Cause::Time { deadline, passed } => Some(Timer::set(current, *deadline, passed)),
+        Cause::Mark(_) => None,
+    };
     let outcome = catch_unwind(AssertUnwindSafe(f));
     drop(timer);
     drop(in_force);
@@ -228,7 +295,7 @@ pub(crate) fn with_limit<T>(current: Current<'_>, deadline: u64, f: impl FnOnce(
         Err(payload) => match payload.downcast_ref::<Raised>() {
             Some(raised) if raised.target == limit.target() => {
                 own.raised.set(false);
-                Err(Elapsed)
+                Err(raised.reason)
             }
             _ => resume_unwind(payload),
         },

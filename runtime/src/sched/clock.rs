@@ -27,6 +27,15 @@ pub(crate) fn at(instant: Instant) -> u64 {
     }
 }
 
+/// The instant of a reading: the inverse of [`at`]; `None` beyond what an [`Instant`] can say.
+pub(crate) fn instant(reading: u64) -> Option<Instant> {
+    let (anchor, at_anchor) = *anchor();
+    match reading.checked_sub(at_anchor) {
+        Some(later) => anchor.checked_add(Duration::from_nanos(later)),
+        None => anchor.checked_sub(Duration::from_nanos(at_anchor - reading)),
+    }
+}
+
 /// A moment in both forms. The reading is taken after the instant, so what is converted by it comes late by the time between
 /// (some tens of nanoseconds: the closest of a few attempts is kept), never early.
 fn anchor() -> &'static (Instant, u64) {

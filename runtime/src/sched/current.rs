@@ -6,6 +6,8 @@ use crate::fiber::Reason;
 use crate::fiber::nested::is_raised_on_thread;
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::Slot;
+use crate::sys::stderr::say;
+use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -95,7 +97,9 @@ impl<'a> Current<'a> {
     #[inline]
     pub(crate) fn charge(&self) {
         let left = self.worker.allowance.get();
-        if left == 0 {
+        if left == 0 && self.is_to_stay() {
+            // At the first chance after the section.
+        } else if left == 0 {
             self.yield_now();
             self.worker.allowance.set(OPERATIONS);
         } else {
@@ -103,8 +107,35 @@ impl<'a> Current<'a> {
         }
     }
 
+    /// Called where the fiber is about to suspend, before anybody else sees anything of its wait.
+    ///
+    /// # Panics
+    ///
+    /// If it must not.
+    #[inline]
+    pub(crate) fn may_suspend(&self) {
+        if self.is_to_stay() {
+            refuse_to_suspend();
+        }
+    }
+
+    /// Whether it is in a `no_suspend` section.
+    #[inline]
+    fn is_to_stay(&self) -> bool {
+        self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
+    }
+
+    /// Where the worker counts the `no_suspend` sections of the fiber.
+    pub(crate) fn no_suspend_count(&self) -> &'a Cell<u32> {
+        &self.worker.no_suspend
+    }
+
     #[inline]
     fn switch(&self) {
+        if self.is_to_stay() {
+            say(format_args!("fiber {}: a wait in fiber::no_suspend that cannot be refused\n", self.header().id));
+            std::process::abort();
+        }
         let unwinding = self.is_unwinding();
         if unwinding {
             self.switch_unwinding();
@@ -136,6 +167,27 @@ impl<'a> Current<'a> {
     pub(crate) fn is_unwinding(&self) -> bool {
         std::thread::panicking() && (self.worker.unwinding.get() == 0 || self.header().own.unwinding.get())
     }
+}
+
+#[cold]
+fn refuse_to_suspend() -> ! {
+    panic!("a call in fiber::no_suspend would have suspended the fiber")
+}
+
+/// Runs `f` on the running fiber, if there is one, and lets it panic where it would suspend.
+pub(crate) fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
+    struct Section<'a>(&'a Cell<u32>);
+    impl Drop for Section<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+    let _section = Current::get().map(|current| {
+        let depth = &current.worker.no_suspend;
+        depth.set(depth.get() + 1);
+        Section(depth)
+    });
+    f()
 }
 
 /// Whether the caller is being unwound by a panic, as opposed to by cancellation, or as a coroutine that is dropped: these poison

@@ -3,11 +3,13 @@
 use super::cancel::{Cancelled, Elapsed, Interruption, deadline};
 use super::current::Current;
 use super::timer::Timer;
+use super::wait_list::{GaveUp, WaitList};
 use super::worker::Pending;
 use crate::driver::{Operation, Token};
 use crate::fiber::Reason;
 use std::cell::Cell;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -41,16 +43,8 @@ pub(crate) fn wait_for_thread<'a, T>(
     mut ready: impl FnMut() -> Option<T>,
     take_back: impl FnOnce() -> bool,
 ) -> Result<T, Interruption<'a>> {
-    struct Served<'a>(&'a Cell<usize>);
-    impl Drop for Served<'_> {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
     let current = Current::get().expect("a thread's answer is awaited on a fiber");
-    let served = &current.worker.served;
-    served.set(served.get() + 1);
-    let _served = Served(served);
+    let _served = current.served_by_thread();
     let mut take_back = Some(take_back);
     loop {
         if let Some(value) = ready() {
@@ -66,9 +60,33 @@ pub(crate) fn wait_for_thread<'a, T>(
     }
 }
 
+/// Counts a fiber among those that wait for a thread, which is not stalled although every fiber waits.
+pub(crate) struct Served<'a>(&'a Cell<usize>);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl<'a> Current<'a> {
+    /// Counts the fiber until this is dropped.
+    pub(crate) fn served_by_thread(&self) -> Served<'a> {
+        let served = &self.worker.served;
+        served.set(served.get() + 1);
+        Served(served)
+    }
+}
+
 /// Whether the running fiber's driver has this operation. Not off a fiber.
 pub(crate) fn supports(operation: &Operation) -> bool {
     Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
+}
+
+/// Whether the running fiber's driver accepts and connects on descriptors in non-blocking mode only. Not off a fiber.
+#[inline]
+pub(crate) fn needs_nonblocking() -> bool {
+    Current::get().is_some_and(|current| current.worker.driver.borrow().needs_nonblocking())
 }
 
 /// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was
@@ -103,6 +121,7 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
         Interrupted(Interruption<'a>),
     }
     let current = Current::get().expect("an operation is awaited on a fiber");
+    current.may_suspend();
     if let Some(interruption) = current.interruption() {
         return Err(interruption.into_error());
     }
@@ -139,5 +158,46 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
             Cause::Interrupted(interruption) => interruption.into_error(),
         }),
         _ => Err(io::Error::from_raw_os_error(-result)),
+    }
+}
+
+/// Suspends the running fiber until the descriptor is ready for one of these events (`POLLIN` and the like) or has failed.
+///
+/// # Errors
+///
+/// As [`wait`].
+///
+/// # Panics
+///
+/// Off a fiber.
+pub(crate) fn poll(fd: BorrowedFd<'_>, events: i16, reason: Reason, timeout: Option<Duration>) -> io::Result<()> {
+    loop {
+        // SAFETY: no memory is named.
+        match unsafe { wait(Operation::Poll { fd: fd.as_raw_fd(), events: events as u32 }, reason, timeout) } {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Asks again and again, after 1 to 32 ms, until there is an answer: for what the kernel offers no wait that could be cancelled.
+///
+/// # Errors
+///
+/// Those of the question; that of a cancellation or of a time limit around the call (or an unwinding).
+pub(crate) fn ask_patiently<T>(reason: Reason, mut question: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+    // Nobody wakes this list: it is for a pause that ends with an error.
+    let nobody = WaitList::new();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(answer) = question()? {
+            charge();
+            return Ok(answer);
+        }
+        if let Err(GaveUp::Interrupted(interruption)) = nobody.wait(reason, Some(pause), false, || true) {
+            return Err(interruption.into_error());
+        }
+        pause = (pause * 2).min(Duration::from_millis(32));
     }
 }

@@ -32,6 +32,7 @@ pub(crate) mod io;
 mod park;
 mod ready;
 pub(crate) mod scheduler;
+pub(crate) mod select;
 pub(crate) mod timer;
 mod timers;
 mod wait_list;
@@ -39,7 +40,7 @@ mod wait_queue;
 mod wake;
 pub(crate) mod worker;
 
-pub(crate) use current::{Current, is_panicking};
+pub(crate) use current::{Current, is_panicking, no_suspend};
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
-pub(crate) use wait_queue::{End, Hand, WaitQueue, Wakes, wait_in};
+pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, wait_in};

@@ -4,10 +4,11 @@ use super::home::Home;
 use super::idle::Idle;
 use super::injector::Injector;
 use super::worker::Worker;
+use crate::driver::DriverKind;
 use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
-use crate::fiber::unwind::{Raised, Target};
+use crate::fiber::unwind::{CancelReason, Raised, Target};
 use crate::task::Pool;
 use crossbeam_deque::Stealer;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -51,7 +52,7 @@ pub(crate) struct Scheduler {
     /// The threads for blocking calls; carried for `task`, nothing in this room calls it.
     pub(crate) blocking: Arc<Pool>,
     /// By which interface of the kernel the workers wait; set by the first that is up.
-    pub(crate) driver: OnceLock<&'static str>,
+    pub(crate) driver: OnceLock<(DriverKind, &'static str)>,
     /// Workers that sleep with no timer set and no operation in flight.
     quiet: AtomicUsize,
     /// Whether the runtime is up to its first stall: it is reported once.
@@ -236,7 +237,7 @@ pub(crate) fn withdraw(fiber: &FiberRef) {
         task.counters().withdrawn(0);
     }
     // SAFETY: the caller took the fiber from the way to its queue, so nobody else will run it.
-    unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
+    unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason: CancelReason::Shutdown })) };
     publish(fiber);
 }
 

@@ -34,6 +34,7 @@ impl Drop for Timer<'_> {
 /// Suspends the running fiber until the clock reads `deadline`.
 pub(crate) fn sleep_until(current: Current<'_>, deadline: u64) {
     let fired = Cell::new(false);
+    current.may_suspend();
     current.interruption_point();
     let _timer = Timer::set(current, deadline, &fired);
     while !fired.get() {

@@ -30,25 +30,26 @@
 //! line is passive: it never claims others.
 //!
 //! So a channel has, for each of its operations, three parts: try it, under the lock; put a place in line, under the lock under which
-//! it was just seen to be impossible; take the place back. [`wait_in`] is the three for one channel. A wait for the first of
-//! several is: try each; then put a place in each line, unless one has become possible, in which case take back what was put and
-//! begin again; suspend; take back the places that did not end it.
+//! it was just seen to be impossible; take the place back. [`wait_in`] is the three for one channel, [`Attempt`] for a wait for the first
+//! of several ([`select`](super::select)).
 
+mod awaited;
+mod in_line;
 #[cfg(all(test, loom))]
 mod loom_models;
+mod wait;
+
+pub(crate) use self::awaited::awaited;
+pub(crate) use self::in_line::{Attempt, Stranger, in_line};
+pub(super) use self::wait::{AbortOnUnwind, Paused};
+pub(crate) use self::wait::{Ended, Wait};
 
 use super::Current;
 use super::cancel::Interruption;
-use super::clock;
-use super::timer::Timer;
-use super::worker::Worker;
 use crate::fiber::Reason;
-use crate::fiber::record::{FiberRef, Waiter};
-use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use crate::sys::sync::{AtomicU8, Lock, LockGuard, UnsafeCell};
-use crate::sys::threads;
-use std::cell::{self, Cell};
-use std::mem::ManuallyDrop;
+use crate::fiber::record::Waiter;
+use crate::sys::sync::{Lock, LockGuard, UnsafeCell};
+use std::cell;
 use std::ptr;
 use std::time::Instant;
 
@@ -62,26 +63,6 @@ pub(crate) enum End<'a> {
     TimedOut,
     /// The fiber is to end its wait.
     Interrupted(Interruption<'a>),
-}
-
-const WAITING: u8 = 0;
-const CLAIMED: u8 = 1;
-const GRANTED: u8 = 2;
-const CLOSED: u8 = 3;
-
-/// A fiber or a thread that waits, in one queue or in several.
-struct Wait {
-    state: AtomicU8,
-    /// Whether it stands in several queues, with locks of their own.
-    shared: bool,
-    sleeper: Sleeper,
-}
-
-/// Whom to wake.
-enum Sleeper {
-    /// The fiber in whose frame this is: it lives as long, so the reference is not counted.
-    Fiber(ManuallyDrop<FiberRef>),
-    Thread(Waiter),
 }
 
 /// A wait's place in one queue.
@@ -153,20 +134,23 @@ impl<M> Hand<M> {
         Hand(UnsafeCell::new(message))
     }
 
+    /// Puts a message into it, before a wait; there is none in it.
+    pub(super) fn put(&mut self, message: M) {
+        // SAFETY: nobody else has it, and nothing is lost: it is empty.
+        self.0.with_mut(|hand| unsafe { hand.write(Some(message)) });
+    }
+
+    /// Takes what it holds, before or after a wait.
+    pub(super) fn take(&mut self) -> Option<M> {
+        // SAFETY: as in `into_inner`.
+        self.0.with_mut(|message| unsafe { (*message).take() })
+    }
+
     /// What it holds, after the wait.
     #[inline]
     pub(crate) fn into_inner(self) -> Option<M> {
         // SAFETY: nobody else has it: those who could reach it did so by a place that had borrowed it.
         self.0.with_mut(|message| unsafe { (*message).take() })
-    }
-}
-
-/// The frame must not go while others have pointers into it.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        std::process::abort();
     }
 }
 
@@ -187,6 +171,9 @@ pub(crate) fn wait_in<'a, S, M>(
         return End::TimedOut;
     }
     let current = Current::get();
+    if let Some(current) = current {
+        current.may_suspend();
+    }
     let wait = Wait::new(current, deadline.is_none(), false);
     let place = Place::new(&wait, hand);
     let in_line = AbortOnUnwind;
@@ -194,114 +181,29 @@ pub(crate) fn wait_in<'a, S, M>(
     // unwind.
     unsafe { queue(&mut guard).enlist(&place) };
     drop(guard);
-    let gave_up = match current {
-        Some(current) => wait.suspend(current, reason, deadline),
-        None => wait.park(deadline),
+    let gave_up = match wait.pause(current, reason, deadline, || false) {
+        Paused::Ended | Paused::Noticed => None,
+        Paused::TimedOut => Some(End::TimedOut),
+        Paused::Interrupted(interruption) => Some(End::Interrupted(interruption)),
     };
     let taken_back = gave_up.filter(|_| {
         // SAFETY: it was put into this queue.
         unsafe { queue(&mut lock.lock()).remove(&place) }
     });
     std::mem::forget(in_line);
-    taken_back.unwrap_or_else(|| wait.end())
-}
-
-impl Wait {
-    #[inline]
-    fn new(current: Option<Current<'_>>, endless: bool, shared: bool) -> Wait {
-        let sleeper = match current {
-            Some(current) => Sleeper::Fiber(current.slot.fiber()),
-            // A thread that waits without a limit cannot wake a fiber: the stall report counts on it.
-            None => Sleeper::Thread(Waiter::thread(endless)),
-        };
-        Wait { state: AtomicU8::new(WAITING), shared, sleeper }
-    }
-
-    /// How it was ended by others.
-    #[inline]
-    fn end<'a>(&self) -> End<'a> {
-        match self.state.load(Acquire) {
-            GRANTED => End::Granted,
-            CLOSED => End::Closed,
-            _ => unreachable!("a place that others took out is that of a wait which has ended"),
-        }
-    }
-
-    #[inline]
-    fn has_ended(&self) -> bool {
-        self.state.load(Acquire) >= GRANTED
-    }
-
-    /// Suspends the fiber until the wait has ended (`None`) or is to be given up.
-    fn suspend<'a>(&self, current: Current<'a>, reason: Reason, deadline: Option<Instant>) -> Option<End<'a>> {
-        let passed = Cell::new(false);
-        let _timer = deadline.map(|deadline| Timer::set(current, clock::at(deadline), &passed));
-        loop {
-            if self.has_ended() {
-                return None;
-            }
-            if let Some(interruption) = current.interruption() {
-                return Some(End::Interrupted(interruption));
-            }
-            if passed.get() {
-                return Some(End::TimedOut);
-            }
-            current.suspend(reason);
-        }
-    }
-
-    /// Parks the thread likewise.
-    fn park<'a>(&self, deadline: Option<Instant>) -> Option<End<'a>> {
-        if deadline.is_none() {
-            threads::blocked();
-        }
-        loop {
-            if self.has_ended() {
-                return None;
-            }
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => std::thread::park(),
-                Some(left) if left.is_zero() => return Some(End::TimedOut),
-                Some(left) => std::thread::park_timeout(left),
-            }
-        }
-    }
-
-    /// Makes the caller the one who ends the wait; `false` if somebody else is.
-    #[inline]
-    fn claim(&self) -> bool {
-        !self.shared || self.state.compare_exchange(WAITING, CLAIMED, AcqRel, Relaxed).is_ok()
-    }
-
-    /// Ends the wait. It may be gone when this returns, or sooner, hence the pointer.
-    ///
-    /// # Safety
-    ///
-    /// The caller has claimed the wait, and holds the lock of the queue that it took the place from.
-    #[inline]
-    unsafe fn finish(wait: *const Wait, end: u8, wakes: &mut Wakes) {
-        // SAFETY: the waiter stays in its frame until it sees the end.
-        unsafe { (*wait).sleeper.wake(wakes) };
-        // SAFETY: as above; this is the last access.
-        unsafe { (*wait).state.store(end, Release) };
-    }
-}
-
-impl Sleeper {
-    /// Wakes a fiber of the calling worker at once, as it cannot run before its worker is done here; notes anybody else.
-    #[inline]
-    fn wake(&self, wakes: &mut Wakes) {
-        match self {
-            Sleeper::Fiber(fiber) => match Worker::current() {
-                Some(worker) if fiber.home().is_some_and(|home| ptr::eq(home, worker.home())) => worker.look_at(fiber),
-                _ => wakes.add(Waiter::Fiber(FiberRef::clone(fiber))),
-            },
-            Sleeper::Thread(waiter) => wakes.add(waiter.clone()),
-        }
-    }
+    taken_back.unwrap_or_else(|| match wait.ended() {
+        Some(Ended::Granted) => End::Granted,
+        Some(Ended::Closed) => End::Closed,
+        None => unreachable!("a place that others took out is that of a wait which has ended"),
+    })
 }
 
 impl<M> Place<M> {
+    /// A place that is good for nothing yet.
+    fn nowhere() -> Place<M> {
+        Place { wait: ptr::null(), hand: ptr::null(), links: cell::UnsafeCell::new(Links::NONE) }
+    }
+
     /// A place that is good as long as the wait and the hand are where they are.
     #[inline]
     fn new(wait: &Wait, hand: &Hand<M>) -> Place<M> {
@@ -315,7 +217,6 @@ impl<M> WaitQueue<M> {
     }
 
     /// Whether nobody stands in line.
-    #[cfg(all(test, loom))]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
     }
@@ -331,7 +232,7 @@ impl<M> WaitQueue<M> {
         // SAFETY: as above; an empty hand has nothing to drop.
         unsafe { &**hand }.0.with_mut(|hand| unsafe { hand.write(Some(message)) });
         // SAFETY: claimed just now; `&mut self` stands for the lock.
-        unsafe { Wait::finish(*wait, GRANTED, wakes) };
+        unsafe { Wait::finish(*wait, place.cast(), Ended::Granted, wakes) };
         Ok(())
     }
 
@@ -344,25 +245,41 @@ impl<M> WaitQueue<M> {
         // SAFETY: as in `give`.
         let message = unsafe { &**hand }.0.with_mut(|hand| unsafe { (*hand).take() });
         // SAFETY: as in `give`.
-        unsafe { Wait::finish(*wait, GRANTED, wakes) };
+        unsafe { Wait::finish(*wait, place.cast(), Ended::Granted, wakes) };
         message
     }
 
     /// Ends all waits: there is something to look at.
     pub(crate) fn grant_all(&mut self, wakes: &mut Wakes) {
-        self.finish_all(GRANTED, wakes);
+        self.finish_all(Ended::Granted, wakes);
     }
 
     /// Ends all waits: they are in vain. Waiters keep their messages.
     pub(crate) fn close(&mut self, wakes: &mut Wakes) {
-        self.finish_all(CLOSED, wakes);
+        self.finish_all(Ended::Closed, wakes);
     }
 
-    fn finish_all(&mut self, end: u8, wakes: &mut Wakes) {
+    fn finish_all(&mut self, end: Ended, wakes: &mut Wakes) {
         while let Some(place) = self.claim_first() {
             // SAFETY: as in `give`.
-            unsafe { Wait::finish((*place).wait, end, wakes) };
+            unsafe { Wait::finish((*place).wait, place.cast(), end, wakes) };
         }
+    }
+
+    /// Whether anybody but this waiter stands in line whose wait could be claimed at this moment. One whose wait was claimed elsewhere
+    /// will not be here for long.
+    pub(super) fn has_other(&self, wait: *const Wait) -> bool {
+        let mut next = self.first;
+        // SAFETY: places in the queue are alive, and so are their waits; links are touched under the lock, which `&self` stands for.
+        while let Some(place) = unsafe { next.as_ref() } {
+            // SAFETY: as above.
+            if !ptr::eq(place.wait, wait) && unsafe { (*place.wait).is_waiting() } {
+                return true;
+            }
+            // SAFETY: as above.
+            next = unsafe { (*place.links.get()).next };
+        }
+        false
     }
 
     /// Takes places out until the wait of one could be claimed.

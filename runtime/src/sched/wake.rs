@@ -5,11 +5,12 @@
 
 use super::home::Home;
 use super::worker::Worker;
-use crate::fiber::record::{FiberRef, Header, Waiter};
+use crate::fiber::record::{FiberRef, Header, Waiter, drop_quietly};
 use crate::sys::sync::thread;
 use crate::sys::threads;
 use std::ptr;
 use std::sync::atomic::Ordering::Acquire;
+use std::task::Waker;
 
 impl Waiter {
     /// The running fiber, or the thread if there is none.
@@ -35,6 +36,19 @@ impl Waiter {
                 }
                 thread.unpark();
             }
+            // Somebody else's code, which must not end the runtime.
+            Waiter::Task(waker) => drop_quietly(Woken(Some(waker))),
+        }
+    }
+}
+
+/// Wakes a task when it is dropped.
+struct Woken(Option<Waker>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here belongs to the worker's own thread. What other threads may see of it is in its [`Home`].
 
+use super::cancel;
 use super::choice::Choice;
 use super::clock;
 use super::home::Home;
@@ -10,12 +11,12 @@ use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
 use crate::driver::{Completion, Driver};
 use crate::fiber::context::Context;
+use crate::fiber::nested;
 use crate::fiber::overflow::Report;
 use crate::fiber::record::{FiberRef, Handle, Header, Identity};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackError, watermark};
-use crate::fiber::unwind::{NotStarted, Raised, Target};
-use crate::fiber::{locals, nested};
+use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
 use std::cell::{Cell, RefCell};
@@ -76,6 +77,8 @@ pub(crate) struct Worker {
     pub(super) has_raised: Cell<bool>,
     /// Fibers that wait for a thread which does something for them.
     pub(super) served: Cell<usize>,
+    /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
+    pub(super) no_suspend: Cell<u32>,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -111,7 +114,7 @@ impl Worker {
         driver: Driver,
     ) -> Result<Worker, StackError> {
         let home = scheduler.homes[index];
-        let _ = scheduler.driver.set(driver.kind());
+        let _ = scheduler.driver.set((driver.kind(), driver.name()));
         home.open(driver.doorbell());
         let mut free = Vec::new();
         home.slots.all(&mut free);
@@ -143,6 +146,7 @@ impl Worker {
             postponed: Cell::new(false),
             has_raised: Cell::new(false),
             served: Cell::new(0),
+            no_suspend: Cell::new(0),
             scheduler,
         })
     }
@@ -300,7 +304,7 @@ impl Worker {
             self.postponed.set(false);
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
-                if header.cancelled.load(Relaxed) || !header.own.has_no_limits() {
+                if header.cancelled.load(Relaxed) != 0 || !header.own.has_no_limits() {
                     self.wake(slot);
                 }
             });
@@ -369,7 +373,7 @@ impl Worker {
         }
         if self.seen_stage.replace(stage) == Stage::Running {
             self.home.slots.for_each_taken(|slot| {
-                slot.header().cancelled.store(true, Relaxed);
+                cancel::mark(slot.header(), CancelReason::Shutdown);
                 self.wake(slot);
             });
         }
@@ -427,7 +431,7 @@ impl Worker {
         own.info.set(Some(info));
         own.stack.set(Some(stack.bounds()));
         if self.seen_stage.get() != Stage::Running {
-            fiber.cancelled.store(true, Relaxed);
+            cancel::mark(&fiber, CancelReason::Shutdown);
         }
         fiber.home.store(ptr::from_ref(self.home).cast_mut().cast(), Release);
         if let Some(name) = fiber.identity.shared_name() {
@@ -584,14 +588,16 @@ fn run_to_its_end(fiber: &FiberRef) -> bool {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(why) };
         false
-    } else if fiber.cancelled.load(Relaxed) {
+    } else if let Some(reason) = CancelReason::from_number(fiber.cancelled.load(Relaxed)) {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
-        unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber })) };
+        unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason })) };
         false
     } else {
         // SAFETY: as above.
         unsafe { fiber.run() }
     };
-    locals::destroy(&fiber.own);
+    if let Some(locals) = fiber.own.locals.get() {
+        locals.clear();
+    }
     panicked
 }

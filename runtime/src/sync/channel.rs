@@ -15,6 +15,10 @@
 //! message through `SegQueue` took 35 to 57 ns, through `ArrayQueue` 13 to 100, through a `VecDeque` in a mutex 18 to 61, both
 //! within a thread and between threads; and only the last can find a waiter and hand it a message in the same step.
 
+mod attempts;
+#[cfg(all(test, loom))]
+mod loom_models;
+
 use crate::fiber::Reason;
 use crate::sched::{End, Hand, WaitQueue, Wakes, io, wait_in};
 use crate::sys::sync::{Lock, LockGuard};
@@ -148,7 +152,9 @@ impl<T> Channel<T> {
             let unreceived = if state.senders == 0 { Unreceived::Disconnected } else { Unreceived::Empty };
             return Err((state, unreceived));
         };
-        if let Some(next) = state.sending.take(&mut wakes) {
+        // A message that was put back may be one too many.
+        let has_room = self.capacity.is_some_and(|capacity| state.messages.len() < capacity);
+        if has_room && let Some(next) = state.sending.take(&mut wakes) {
             state.messages.push_back(next);
             drop(state);
             wakes.wake();
@@ -181,6 +187,18 @@ impl<T> Channel<T> {
             End::TimedOut => Err(Unreceived::Empty),
             End::Interrupted(interruption) => interruption.raise(),
         }
+    }
+
+    /// Takes a message back from one who does not want it after all: it is the next to be received. It may be one more than the channel has
+    /// room for.
+    fn put_back(&self, message: T) {
+        let mut wakes = Wakes::none();
+        let mut state = self.state.lock();
+        if let Err(message) = state.receiving.give(message, &mut wakes) {
+            state.messages.push_front(message);
+        }
+        drop(state);
+        wakes.wake();
     }
 
     /// How many messages it holds. Those of senders that wait are not in it yet.

@@ -32,7 +32,10 @@ mod once_lock;
 pub mod oneshot;
 mod poison;
 #[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
+mod reentrant_lock;
+#[expect(unsafe_code, reason = "a lock hands out references to what it guards")]
 mod rw_lock;
+pub mod select;
 mod semaphore;
 mod time_left;
 pub mod watch;
@@ -44,6 +47,7 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
 pub use notify::Notify;
 pub use once::{Once, OnceState};
 pub use once_lock::OnceLock;
+pub(crate) use reentrant_lock::{ReentrantLock, ReentrantLockGuard};
 pub use rw_lock::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};

@@ -2,16 +2,17 @@
 //!
 //! One byte: `PERMIT` if a notification lies there for the next one that waits, or `WAITED` while somebody may be in the list.
 //! Nobody waits while a notification lies there. Taking a notification that is there, and leaving one where nobody waits, is
-//! one compare-and-swap.
+//! one compare-and-swap. Everything else happens under the list's lock.
 
 use crate::fiber::Reason;
-use crate::sched::{GaveUp, WaitList, Woken, io};
-use crate::sync::time_left::TimeLeft;
-use crate::sys::sync::ConstAtomicU8;
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
+use crate::select::{Event, Selectable};
+use crate::sync::channel::after;
+use crate::sys::sync::{ConstAtomicU8, Lock};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const EMPTY: u8 = 0;
 const PERMIT: u8 = 1;
@@ -44,7 +45,7 @@ const WAITED: u8 = 2;
 /// ```
 pub struct Notify {
     state: ConstAtomicU8,
-    waiters: WaitList,
+    waiters: Lock<WaitQueue<()>>,
 }
 
 // Nothing of it is ever half done.
@@ -55,7 +56,7 @@ impl Notify {
     /// One without a notification.
     #[must_use]
     pub const fn new() -> Notify {
-        Notify { state: ConstAtomicU8::new(EMPTY), waiters: WaitList::new() }
+        Notify { state: ConstAtomicU8::new(EMPTY), waiters: Lock::new(WaitQueue::new()) }
     }
 
     /// Takes the notification that lies there, or waits for one.
@@ -64,7 +65,7 @@ impl Notify {
     /// notification.
     #[inline]
     pub fn notified(&self) {
-        self.notified_within(|| TimeLeft::UNLIMITED);
+        self.notified_until(|| None);
     }
 
     /// Takes the notification that lies there, or waits for one, at most for `timeout`. Whether there was one.
@@ -80,7 +81,7 @@ impl Notify {
     /// assert!(!notify.notified_timeout(Duration::from_millis(1)));
     /// ```
     pub fn notified_timeout(&self, timeout: Duration) -> bool {
-        self.notified_within(|| TimeLeft::of(timeout))
+        self.notified_until(|| after(timeout))
     }
 
     /// Notifies the waiter that came first; if nobody waits, the next one to come. Never waits.
@@ -98,46 +99,127 @@ impl Notify {
 
     /// Notifies all that wait at the moment. Leaves nothing for those to come. Never waits.
     pub fn notify_waiters(&self) {
-        self.waiters.wake_all();
+        let mut wakes = Wakes::none();
+        self.waiters.lock().grant_all(&mut wakes);
+        wakes.wake();
+    }
+
+    /// A notification, as an event for [`select!`](crate::select!), where it is what `notified()` stands for. One that did not happen has
+    /// taken no notification.
+    ///
+    /// ```
+    /// use fiber::select;
+    /// use fiber::sync::Notify;
+    ///
+    /// let (one, other) = (Notify::new(), Notify::new());
+    /// one.notify_one();
+    /// select! {
+    ///     () = one.notified() => {}
+    ///     () = other.notified() => unreachable!("nobody notifies it"),
+    /// }
+    /// ```
+    pub fn notified_event(&self) -> impl Event<Output = ()> {
+        in_line(Notified(self), None)
+    }
+
+    /// Waiting for a notification in async code: a future. It can be dropped at any time; one that came to it and that it did not give goes to the next waiter. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn notified_async(&self) -> impl Future<Output = ()> {
+        awaited(Notified(self), None)
     }
 
     #[cold]
     fn notify_waiter(&self) {
-        // Under the list's lock: while somebody is in the list, the state is `WAITED`.
-        self.waiters.wake_first(|first, others| {
-            if first.is_none() {
-                self.state.swap(PERMIT, Release);
-            } else if !others {
-                self.state.swap(EMPTY, Release);
-            }
-            Woken::Granted
-        });
+        let mut wakes = Wakes::none();
+        let mut waiters = self.waiters.lock();
+        // While somebody is in the list, the state is `WAITED`.
+        if waiters.give((), &mut wakes).is_err() {
+            self.state.swap(PERMIT, Release);
+        } else if waiters.is_empty() {
+            self.state.swap(EMPTY, Release);
+        }
+        drop(waiters);
+        wakes.wake();
     }
 
     #[inline]
-    fn notified_within(&self, left: impl FnOnce() -> TimeLeft) -> bool {
+    fn notified_until(&self, deadline: impl FnOnce() -> Option<Instant>) -> bool {
         io::charge();
-        self.state.compare_exchange(PERMIT, EMPTY, Acquire, Relaxed).is_ok() || self.wait(left())
+        self.take() || self.wait(deadline())
     }
 
     #[cold]
-    fn wait(&self, left: TimeLeft) -> bool {
-        // Under the list's lock: takes a notification after all, or else marks that somebody waits; whoever notifies sees that.
-        let must_wait = || {
-            let mut state = self.state.load(Relaxed);
-            loop {
-                let next = if state == PERMIT { EMPTY } else { WAITED };
-                match self.state.compare_exchange_weak(state, next, Acquire, Relaxed) {
-                    Ok(_) => return next == WAITED,
-                    Err(seen) => state = seen,
-                }
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let waiters = self.waiters.lock();
+        while !self.mark_waited() {
+            if self.take() {
+                return true;
             }
-        };
-        match self.waiters.wait(Reason::Notify, left.get(), false, must_wait) {
-            Ok(Woken::Granted | Woken::Look) => true,
-            Err(GaveUp::TimedOut) => false,
-            Err(GaveUp::Interrupted(interruption)) => interruption.raise(),
         }
+        match wait_in(&self.waiters, waiters, |waiters| waiters, &Hand::new(None), Reason::Notify, deadline) {
+            End::Granted | End::Closed => true,
+            End::TimedOut => false,
+            End::Interrupted(interruption) => interruption.raise(),
+        }
+    }
+
+    /// Takes the notification that lies there.
+    #[inline]
+    fn take(&self) -> bool {
+        self.state.compare_exchange(PERMIT, EMPTY, Acquire, Relaxed).is_ok()
+    }
+
+    /// Under the list's lock: marks that somebody waits, so that whoever notifies comes to the list; `false` if a notification lies there.
+    fn mark_waited(&self) -> bool {
+        match self.state.compare_exchange(EMPTY, WAITED, Relaxed, Relaxed) {
+            Ok(_) => true,
+            Err(state) => state == WAITED,
+        }
+    }
+}
+
+/// Being notified as one of several things that may happen.
+struct Notified<'a>(&'a Notify);
+
+impl Attempt for Notified<'_> {
+    type State = WaitQueue<()>;
+    type Message = ();
+    type Output = ();
+
+    fn lock(&self) -> &Lock<WaitQueue<()>> {
+        &self.0.waiters
+    }
+
+    fn queue(waiters: &mut WaitQueue<()>) -> &mut WaitQueue<()> {
+        waiters
+    }
+
+    fn attempt(&mut self, _: Option<()>) -> Result<(), Option<()>> {
+        if self.0.take() { Ok(()) } else { Err(None) }
+    }
+
+    fn must_wait(&self, _: &WaitQueue<()>, _: Stranger) -> bool {
+        self.0.mark_waited()
+    }
+
+    fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
+        Some(())
+    }
+
+    /// One of many that were notified has nothing to pass on: then there is no message.
+    fn give_back(&mut self, notification: Option<()>) {
+        if notification.is_some() {
+            self.0.notify_one();
+        }
+    }
+}
+
+/// A notification.
+impl Selectable for &Notify {
+    type Output = ();
+
+    fn into_event(self) -> impl Event<Output = ()> {
+        self.notified_event()
     }
 }
 
@@ -190,9 +272,13 @@ mod loom_models {
                     notify.notify_one();
                 })
             });
-            while written.load(Relaxed) != 3 {
-                notify.notified();
-            }
+            // Not this thread: loom takes a wake that comes late for the end of a join.
+            let waiter = beside(&notify, move |notify| {
+                while written.load(Relaxed) != 3 {
+                    notify.notified();
+                }
+            });
+            waiter.join().unwrap();
             notifiers.into_iter().for_each(|notifier| notifier.join().unwrap());
         });
     }

@@ -2,9 +2,13 @@
 //!
 //! What a descriptor brings with it (its mode, its time limits) is kept, as std keeps it, because the kernel has it.
 
-/// The conversions of a type with `inner`, of the type `$std` of std's, and a constructor `adopted` that takes one.
+/// The conversions of a type with `inner`, of the type `$std` of std's, and a constructor `adopted` that takes one. What has to be done
+/// when a descriptor leaves the type is done by `$leave`.
 macro_rules! descriptor {
     ($kind:ident, $std:ty, $example:literal) => {
+        $crate::sys::descriptor::descriptor!($kind, $std, $example, |_: &mut $kind| ());
+    };
+    ($kind:ident, $std:ty, $example:literal, $leave:expr) => {
         impl std::os::fd::AsFd for $kind {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 std::os::fd::AsFd::as_fd(&self.inner)
@@ -25,7 +29,8 @@ macro_rules! descriptor {
         }
 
         impl std::os::fd::IntoRawFd for $kind {
-            fn into_raw_fd(self) -> std::os::fd::RawFd {
+            fn into_raw_fd(mut self) -> std::os::fd::RawFd {
+                $leave(&mut self);
                 std::os::fd::IntoRawFd::into_raw_fd(self.inner)
             }
         }
@@ -37,7 +42,8 @@ macro_rules! descriptor {
         }
 
         impl From<$kind> for std::os::fd::OwnedFd {
-            fn from(ours: $kind) -> std::os::fd::OwnedFd {
+            fn from(mut ours: $kind) -> std::os::fd::OwnedFd {
+                $leave(&mut ours);
                 ours.inner.into()
             }
         }
@@ -59,7 +65,8 @@ macro_rules! descriptor {
 
         /// The same open descriptor, with its settings.
         impl From<$kind> for $std {
-            fn from(ours: $kind) -> $std {
+            fn from(mut ours: $kind) -> $std {
+                $leave(&mut ours);
                 ours.inner
             }
         }

@@ -5,9 +5,13 @@
 
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
+pub(crate) mod event;
 pub(crate) mod memory;
 pub(crate) mod numa;
 pub(crate) mod prefetch;
+pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod splice;
 pub(crate) mod stderr;
 pub(crate) mod sync;
 pub(crate) mod threads;

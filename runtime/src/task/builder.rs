@@ -1,6 +1,7 @@
 //! Spawning.
 
 use super::attributes::{Numa, Priority};
+use super::fiber_local;
 use super::join_handle::{JoinHandle, LocalJoinHandle};
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
@@ -47,8 +48,16 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let span = Inherited::current();
+    let identity = match fiber_local::inherited() {
+        None => Identity { span, ..Identity::default() },
+        locals => {
+            let custom = Some(Box::new(Custom { locals, ..Custom::default() }));
+            Identity { custom, span, ..Identity::default() }
+        }
+    };
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, child()) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, identity) })
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
@@ -83,16 +92,6 @@ where
     T: 'static,
 {
     Builder::new().spawn_local(f)
-}
-
-/// What a fiber gets from whoever spawns it: from a fiber its values, from fibers and threads their span. May panic, in what users clone.
-#[inline]
-pub(crate) fn child() -> Identity {
-    let span = Inherited::current();
-    match Current::get() {
-        Some(current) => Identity { inherited: current.header().own.locals.heritage(), span, ..Identity::default() },
-        None => Identity { span, ..Identity::default() },
-    }
 }
 
 /// Where a fiber is going to be spawned.
@@ -218,9 +217,10 @@ impl Builder {
     }
 
     fn identity(self) -> Identity {
-        let custom = (self.name.is_some() || self.stack_size.is_some())
-            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size }));
-        Identity { task: self.task, custom, ..child() }
+        let locals = fiber_local::inherited();
+        let custom = (self.name.is_some() || self.stack_size.is_some() || locals.is_some())
+            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size, locals }));
+        Identity { task: self.task, parent: None, custom, span: Inherited::current() }
     }
 
     /// Spawns a fiber with these properties. As [`spawn`].
@@ -282,6 +282,11 @@ impl Builder {
     {
         let destination = Destination::find();
         let mut identity = self.identity();
+        let deadline = crate::sched::Current::get().and_then(|current| current.deadline());
+        let f = move || match deadline {
+            None => f(),
+            Some(deadline) => crate::sched::cancel::with_inherited_limit(deadline, f),
+        };
         // From here to the spawn nothing may panic: the scope counts the fiber.
         scope.adopt(&mut identity);
         // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber

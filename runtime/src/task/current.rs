@@ -3,6 +3,7 @@
 use super::registry::Task;
 use crate::fiber::Named;
 use crate::fiber::record::FiberRef;
+use crate::fiber::unwind::CancelReason;
 use crate::sched::{Current, cancel};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -92,7 +93,7 @@ impl Fiber {
 
     /// Asks the fiber to end. As [`JoinHandle::cancel`](crate::JoinHandle::cancel).
     pub fn cancel(&self) {
-        cancel::cancel(&self.0);
+        cancel::cancel(&self.0, CancelReason::User);
     }
 }
 
@@ -168,7 +169,10 @@ pub fn try_current() -> Option<Fiber> {
 #[inline]
 pub fn yield_now() {
     match Current::get() {
-        Some(current) => current.yield_now(),
+        Some(current) => {
+            current.may_suspend();
+            current.yield_now();
+        }
         None => std::thread::yield_now(),
     }
 }

@@ -1,9 +1,10 @@
 //! Why a fiber has no result.
 
-use crate::fiber::unwind::{NotStarted, Raised};
+use crate::fiber::unwind::{CancelReason, NotStarted, Raised};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Why a fiber that was joined has no result: it panicked, was cancelled, or could not be started.
 ///
@@ -16,24 +17,29 @@ use std::fmt;
 /// let error = fiber::spawn(|| panic!("no such user")).join().unwrap_err();
 /// assert!(error.is_panic());
 /// assert_eq!(error.to_string(), "the fiber panicked: no such user");
+///
+/// // It goes where errors go.
+/// let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+/// # drop(error);
 /// # });
 /// ```
 pub struct JoinError(Cause);
 
 enum Cause {
-    Panicked(Box<dyn Any + Send>),
-    Cancelled,
+    /// Behind a lock, because a payload need not be `Sync`, and errors are expected to be: `Box<dyn Error + Send + Sync>`.
+    Panicked(Mutex<Box<dyn Any + Send>>),
+    Cancelled(CancelReason),
     NotStarted(String),
 }
 
 impl JoinError {
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> JoinError {
-        if payload.is::<Raised>() {
-            return JoinError(Cause::Cancelled);
+        if let Some(raised) = payload.downcast_ref::<Raised>() {
+            return JoinError(Cause::Cancelled(raised.reason));
         }
         match payload.downcast::<NotStarted>() {
             Ok(not_started) => JoinError(Cause::NotStarted(not_started.0)),
-            Err(payload) => JoinError(Cause::Panicked(payload)),
+            Err(payload) => JoinError(Cause::Panicked(Mutex::new(payload))),
         }
     }
 
@@ -54,7 +60,31 @@ impl JoinError {
     /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Cause::Cancelled)
+        matches!(self.0, Cause::Cancelled(_))
+    }
+
+    /// Why the fiber was cancelled; `None` if it was not.
+    ///
+    /// ```
+    /// use fiber::CancelReason;
+    /// use fiber::time::{Duration, timeout};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// fiber::scope(|s| {
+    ///     let limited = timeout(Duration::from_millis(1), || s.spawn(fiber::park)).unwrap();
+    ///     assert_eq!(limited.join().unwrap_err().cancel_reason(), Some(CancelReason::Deadline));
+    ///     let unlimited = s.spawn(fiber::park);
+    ///     s.cancel();
+    ///     assert_eq!(unlimited.join().unwrap_err().cancel_reason(), Some(CancelReason::User));
+    /// });
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<CancelReason> {
+        match self.0 {
+            Cause::Cancelled(reason) => Some(reason),
+            _ => None,
+        }
     }
 
     /// Whether the fiber never ran because it could not be given a stack. The error's text says what to do.
@@ -77,7 +107,7 @@ impl JoinError {
     /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
         match self.0 {
-            Cause::Panicked(payload) => Ok(payload),
+            Cause::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             _ => Err(self),
         }
     }
@@ -86,8 +116,8 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", crate::fiber::message(&**payload)),
-            Cause::Cancelled => f.write_str("the fiber was cancelled"),
+            Cause::Panicked(payload) => write!(f, "the fiber panicked: {}", message(payload)),
+            Cause::Cancelled(reason) => write!(f, "the fiber was cancelled: {reason}"),
             Cause::NotStarted(why) => write!(f, "the fiber could not start: {why}"),
         }
     }
@@ -96,21 +126,27 @@ impl fmt::Display for JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&crate::fiber::message(&**payload)).finish(),
-            Cause::Cancelled => f.write_str("Cancelled"),
+            Cause::Panicked(payload) => f.debug_tuple("Panicked").field(&message(payload)).finish(),
+            Cause::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
             Cause::NotStarted(why) => f.debug_tuple("NotStarted").field(why).finish(),
         }
     }
+}
+
+/// What the panic said.
+fn message(payload: &Mutex<Box<dyn Any + Send>>) -> String {
+    let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+    crate::fiber::message(&**payload).to_owned()
 }
 
 impl Error for JoinError {}
 
 impl From<JoinError> for std::io::Error {
     fn from(error: JoinError) -> std::io::Error {
-        // A payload is not `Sync`, which the source of an I/O error has to be; its text is what is left of it.
         match &error.0 {
-            Cause::Cancelled => std::io::Error::other(crate::Cancelled),
-            _ => std::io::Error::other(error.to_string()),
+            Cause::Cancelled(CancelReason::Deadline) => crate::time::Elapsed.into(),
+            Cause::Cancelled(_) => std::io::Error::other(crate::Cancelled),
+            _ => std::io::Error::other(error),
         }
     }
 }

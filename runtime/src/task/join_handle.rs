@@ -2,9 +2,12 @@
 
 use super::current::Fiber;
 use super::join_error::JoinError;
+use super::join_event::Joined;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Waiter};
+use crate::fiber::unwind::CancelReason;
 use crate::sched::{Current, cancel};
+use crate::select::{Event, Selectable};
 use crate::sys::threads;
 use std::fmt;
 use std::marker::PhantomData;
@@ -34,6 +37,7 @@ pub(crate) fn wait_for(fiber: &FiberRef, reason: Reason, mut on_interruption: im
             }
         }
     }
+    current.may_suspend();
     on_interruption(current);
     let mut registered = Registered(fiber, false);
     while !fiber.join.is_done() {
@@ -78,6 +82,10 @@ impl<T> JoinHandle<T> {
         JoinHandle { handle }
     }
 
+    pub(super) fn fiber_ref(&self) -> &FiberRef {
+        &self.handle.fiber
+    }
+
     /// Waits for the fiber to end and returns its result.
     ///
     /// Suspends the calling fiber; blocks the thread, if the caller is none. The wait is a cancellation point that cannot
@@ -88,6 +96,29 @@ impl<T> JoinHandle<T> {
     /// [`JoinError`] if the fiber panicked, was cancelled, or could not be started for want of memory for its stack.
     pub fn join(self) -> Result<T, JoinError> {
         join(self.handle)
+    }
+
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    ///
+    /// ```
+    /// use fiber::select;
+    /// use fiber::time::{Duration, after};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let mut query = fiber::spawn(|| 6 * 7);
+    /// select! {
+    ///     answer = query.join() => assert_eq!(answer.unwrap(), 42),
+    ///     () = after(Duration::from_secs(60)) => query.cancel(),
+    /// }
+    /// # });
+    /// ```
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle)
     }
 
     /// Whether the fiber has ended; if so, [`join`](Self::join) returns at once.
@@ -135,7 +166,16 @@ impl<T> JoinHandle<T> {
     /// # });
     /// ```
     pub fn cancel(&self) {
-        cancel::cancel(&self.handle.fiber);
+        cancel::cancel(&self.handle.fiber, CancelReason::User);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 
@@ -188,6 +228,16 @@ impl<T> LocalJoinHandle<T> {
         join(self.handle)
     }
 
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle)
+    }
+
     /// Whether the fiber has ended. As [`JoinHandle::is_finished`].
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -202,7 +252,16 @@ impl<T> LocalJoinHandle<T> {
 
     /// Asks the fiber to end. As [`JoinHandle::cancel`].
     pub fn cancel(&self) {
-        cancel::cancel(&self.handle.fiber);
+        cancel::cancel(&self.handle.fiber, CancelReason::User);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut LocalJoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 

@@ -53,6 +53,7 @@ fn park_until(current: Current<'_>, deadline: Option<u64>) {
     if header.permit_take() {
         return current.charge();
     }
+    current.may_suspend();
     current.interruption_point();
     let passed = Cell::new(false);
     let _timer = deadline.map(|deadline| Timer::set(current, deadline, &passed));

@@ -3,24 +3,27 @@
 use super::builder::Builder;
 use super::current::Fiber;
 use super::join_error::JoinError;
+use super::join_event::Joined;
 use super::join_handle::wait_for;
 use crate::fiber::Reason;
 use crate::fiber::record::{FiberRef, Handle, Identity, Parent, drop_quietly};
-use crate::fiber::unwind::{AbortOnUnwind, Raised};
-use crate::sched::{Current, WaitList, cancel};
+use crate::fiber::unwind::{AbortOnUnwind, CancelReason, Raised};
+use crate::sched::{Current, GaveUp, WaitList, cancel, clock, timer};
+use crate::select::{Event, Selectable};
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Runs `f` with a scope into which it can spawn fibers that borrow, and returns when all of them have ended.
 ///
 /// As [`std::thread::scope`], on fibers and on threads: the caller is suspended, or blocked, until the last child has ended,
 /// whatever happens. If the caller is cancelled, or its time limit passes, the children are cancelled and awaited, and then the
-/// caller unwinds.
+/// caller unwinds. Children have the [time limit](crate::time::timeout) of whoever spawns them from the start: past it, they are
+/// cancelled, whatever the caller is doing.
 ///
 /// # Panics
 ///
@@ -53,19 +56,26 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
+    if let Some(current) = Current::get() {
+        // It cannot refuse at its end, when its fibers still borrow.
+        current.may_suspend();
+    }
     let scope = Scope {
         children: Arc::new(Children {
             running: AtomicUsize::new(0),
+            late: AtomicBool::new(false),
             panic: Mutex::new(None),
-            fibers: Mutex::new(Fibers { list: Vec::new(), prune_at: 32, leaving: false }),
+            fibers: Mutex::new(Fibers { list: Vec::new(), prune_at: 32, leaving: None }),
             ended: WaitList::new(),
         }),
         scope: PhantomData,
         env: PhantomData,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    if outcome.as_ref().is_err_and(|payload| payload.is::<Raised>()) {
-        scope.children.leave();
+    if let Err(payload) = &outcome
+        && let Some(raised) = payload.downcast_ref::<Raised>()
+    {
+        scope.children.leave(raised.reason);
     }
     let cut_short = scope.children.wait();
     // The list holds the children and the children hold the list.
@@ -82,6 +92,9 @@ where
                 // The children did not do what they were to do, so the caller must not go on as if they had.
                 current.interruption_point();
             }
+            if scope.children.late.load(Relaxed) {
+                end_by_own_limit();
+            }
             value
         }
     }
@@ -97,6 +110,8 @@ pub struct Scope<'scope, 'env: 'scope> {
 
 struct Children {
     running: AtomicUsize,
+    /// Whether a child was cancelled by a time limit, and nobody joined it.
+    late: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     fibers: Mutex<Fibers>,
     ended: WaitList,
@@ -106,13 +121,16 @@ struct Children {
 struct Fibers {
     list: Vec<FiberRef>,
     prune_at: usize,
-    /// Whether the scope is being left: later ones are cancelled as they come.
-    leaving: bool,
+    /// Whether the scope is being left, and why: later ones are cancelled as they come.
+    leaving: Option<CancelReason>,
 }
 
 impl Parent for Children {
     fn child_panicked(&self, payload: Box<dyn Any + Send>) {
-        if payload.is::<Raised>() {
+        if let Some(raised) = payload.downcast_ref::<Raised>() {
+            if raised.reason == CancelReason::Deadline {
+                self.late.store(true, Relaxed);
+            }
             return;
         }
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,29 +161,30 @@ impl Children {
         let guard = AbortOnUnwind("a scope whose children still run");
         let mut cancelled = false;
         while !self.all_ended() {
-            let gave_up = |children: &Children| {
-                children.ended.wait(Reason::Scope, None, false, || !children.all_ended()).is_err()
+            let wait = || match self.ended.wait(Reason::Scope, None, false, || !self.all_ended()) {
+                Err(GaveUp::Interrupted(interruption)) => Some(interruption.reason()),
+                Err(GaveUp::TimedOut) | Ok(_) => None,
             };
             if cancelled {
-                cancel::shielded(|| gave_up(self));
-            } else if gave_up(self) {
+                cancel::shielded(wait);
+            } else if let Some(reason) = wait() {
                 cancelled = true;
-                self.leave();
+                self.leave(reason);
             }
         }
         guard.disarm();
         cancelled
     }
 
-    fn cancel(&self) {
+    fn cancel(&self, reason: CancelReason) {
         let fibers = std::mem::take(&mut self.fibers().list);
-        fibers.iter().for_each(cancel::cancel);
+        fibers.iter().for_each(|fiber| cancel::cancel(fiber, reason));
     }
 
-    /// Cancels all children, also those that other children spawn from now on.
-    fn leave(&self) {
-        self.fibers().leaving = true;
-        self.cancel();
+    /// Cancels all children, also those that are spawned from now on.
+    fn leave(&self, reason: CancelReason) {
+        self.fibers().leaving.get_or_insert(reason);
+        self.cancel(reason);
     }
 
     fn fibers(&self) -> std::sync::MutexGuard<'_, Fibers> {
@@ -203,7 +222,12 @@ impl<'scope> Scope<'scope, '_> {
     /// # });
     /// ```
     pub fn cancel(&self) {
-        self.children.cancel();
+        self.children.cancel(CancelReason::User);
+    }
+
+    /// Cancels every child of the scope, also those that are spawned from now on: a part of the work that they do together has failed.
+    pub(super) fn fail(&self) {
+        self.children.leave(CancelReason::SiblingFailed);
     }
 
     /// Counts a fiber that is about to be spawned, and makes it report here.
@@ -220,9 +244,9 @@ impl<'scope> Scope<'scope, '_> {
             fibers.prune_at = (fibers.list.len() * 2).max(32);
         }
         fibers.list.push(fiber.clone());
-        if fibers.leaving {
+        if let Some(reason) = fibers.leaving {
             drop(fibers);
-            cancel::cancel(fiber);
+            cancel::cancel(fiber, reason);
         }
     }
 }
@@ -230,6 +254,27 @@ impl<'scope> Scope<'scope, '_> {
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("running", &self.children.running.load(Relaxed)).finish_non_exhaustive()
+    }
+}
+
+/// If a child was cancelled because the time limit has passed that it has from the running fiber, then that limit has passed for the
+/// running fiber, too, although its own timer may be a moment behind: unwinds by it, rather than report a failure of the child.
+fn own_limit_first<T>(result: Result<T, JoinError>) -> Result<T, JoinError> {
+    if let Err(error) = &result
+        && error.cancel_reason() == Some(CancelReason::Deadline)
+    {
+        end_by_own_limit();
+    }
+    result
+}
+
+/// Unwinds if a time limit of the running fiber has passed.
+fn end_by_own_limit() {
+    if let Some(current) = Current::get()
+        && let Some(deadline) = current.deadline().filter(|&deadline| deadline <= clock::now())
+    {
+        timer::sleep_until(current, deadline);
+        current.interruption_point();
     }
 }
 
@@ -251,7 +296,17 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// As [`JoinHandle::join`](crate::JoinHandle::join). A panic that was returned here is not raised again by the scope.
     pub fn join(self) -> Result<T, JoinError> {
         wait_for(&self.handle.fiber, Reason::Join, |current: Current<'_>| current.interruption_point());
-        self.handle.take().map_err(JoinError::new)
+        own_limit_first(self.handle.take().map_err(JoinError::new))
+    }
+
+    /// The end of the fiber, as an event for [`select!`](crate::select!), where it is what `join()` stands for. It happens once, and uses the
+    /// handle up: the result is taken with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is selected again after it has happened; so does `join`.
+    pub fn join_event(&mut self) -> impl Event<Output = Result<T, JoinError>> {
+        Joined::new(&mut self.handle).map(own_limit_first)
     }
 
     /// Whether the fiber has ended. As [`JoinHandle::is_finished`](crate::JoinHandle::is_finished).
@@ -268,7 +323,16 @@ impl<T> ScopedJoinHandle<'_, T> {
 
     /// Asks the fiber to end. As [`JoinHandle::cancel`](crate::JoinHandle::cancel).
     pub fn cancel(&self) {
-        cancel::cancel(&self.handle.fiber);
+        cancel::cancel(&self.handle.fiber, CancelReason::User);
+    }
+}
+
+/// The fiber's end.
+impl<T> Selectable for &mut ScopedJoinHandle<'_, T> {
+    type Output = Result<T, JoinError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.join_event()
     }
 }
 

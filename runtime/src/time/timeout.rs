@@ -64,6 +64,28 @@ pub fn timeout_at<T>(deadline: Instant, f: impl FnOnce() -> T) -> Result<T, Elap
     limit(clock::at(deadline), f)
 }
 
+/// When the first of the running fiber's time limits passes: its own, and that of the scope that it belongs to. `None` without one, and on
+/// a thread. For whoever has to tell somebody else how long there is.
+///
+/// ```
+/// use fiber::time::{Duration, Instant, deadline, timeout_at};
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// assert_eq!(deadline(), None);
+/// let limit = Instant::now() + Duration::from_secs(60);
+/// timeout_at(limit, || {
+///     let inherited = fiber::scope(|s| s.spawn(deadline).join().unwrap());
+///     assert_eq!(inherited, deadline());
+///     assert_eq!(inherited, Some(limit));
+/// })
+/// .unwrap();
+/// # });
+/// ```
+#[must_use]
+pub fn deadline() -> Option<Instant> {
+    Current::get()?.deadline().and_then(clock::instant)
+}
+
 #[track_caller]
 fn limit<T>(deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
     let current = Current::get()

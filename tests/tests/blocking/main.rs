@@ -16,6 +16,8 @@ mod subject;
 mod wrapped;
 
 use compile::Crate;
+use fiber_tests::sample::Sample;
+use std::collections::BTreeSet;
 
 /// What the cases use.
 const PRELUDE: &str = include_str!("prelude.rs");
@@ -56,4 +58,24 @@ fn wrapped() {
     Crate { name: "blocking_wrapped", edition: "2024", prelude: PRELUDE, cases: wrapped::cases() }
         .compare(KNOWN)
         .none();
+}
+
+/// What the messages propose is there: a function, or the type that has it.
+#[test]
+fn replacements_exist() {
+    let texts = table::entries().iter().flat_map(|entry| entry.replacement.split('`').skip(1).step_by(2));
+    let items = texts.filter(|text| text.starts_with("fiber::")).map(|text| {
+        let path: Vec<_> = text.split("::").take_while(|segment| !segment.contains('(')).collect();
+        let ty = path.iter().position(|segment| segment.starts_with(char::is_uppercase));
+        path[..ty.map_or(path.len(), |ty| ty + 1)].join("::")
+    });
+    let items: BTreeSet<_> = items.filter(|item| item != "fiber").collect();
+    assert!(items.len() > 50, "{items:?}");
+    let modules: String =
+        items.iter().enumerate().map(|(number, item)| format!("pub mod m{number} {{ pub use {item}; }}\n")).collect();
+    let sample = Sample::new(env!("CARGO_TARGET_TMPDIR"), "replacements");
+    sample.write("src/lib.rs", &modules);
+    let (compiles, messages) = sample.messages("check");
+    let missing: Vec<_> = messages.iter().filter_map(|message| message["rendered"].as_str()).collect();
+    assert!(compiles, "{}", missing.join("\n"));
 }

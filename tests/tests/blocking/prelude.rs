@@ -52,7 +52,7 @@ macro_rules! guard {
 
 pub mod prelude {
     pub use crate::Holder;
-    pub use std::io::{BufRead as _, Read as _, Write as _};
+    pub use std::io::{BufRead as _, Read as _, Seek as _, Write as _};
     pub use std::net::ToSocketAddrs as _;
     pub use std::os::unix::fs::FileExt as _;
 }

@@ -95,6 +95,8 @@ const ARGUMENTS: &[(&[&str], &str)] = &[
     (&["write_fmt"], "format_args!(\"{}\", 1)"),
     (&["read_at", "read_exact_at"], "&mut [0; 4], 0"),
     (&["write_at", "write_all_at"], "&[1], 0"),
+    (&["seek"], "std::io::SeekFrom::Start(0)"),
+    (&["seek_relative"], "1"),
     (&["send_to"], "&[1], \"localhost:80\""),
     (&["send_to_addr"], "&[1], &crate::make()"),
     // ---- files
@@ -107,6 +109,7 @@ const TRAITS: &[(&str, &[&str])] = &[
     ("std::io::Read", &["read", "read_vectored", "read_to_end", "read_to_string", "read_exact", "bytes"]),
     ("std::io::Write", &["write", "write_vectored", "write_all", "write_fmt", "flush"]),
     ("std::io::BufRead", &["fill_buf", "read_until", "read_line", "lines", "split", "skip_until"]),
+    ("std::io::Seek", &["rewind", "seek", "seek_relative", "stream_position"]),
     ("std::os::unix::fs::FileExt", &["read_at", "read_exact_at", "write_at", "write_all_at"]),
     ("std::iter::Iterator", &["next"]),
     ("std::iter::IntoIterator", &["into_iter"]),

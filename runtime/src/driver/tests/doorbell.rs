@@ -11,14 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 fn config() -> DriverConfig {
-    DriverConfig { submission_entries: 8, completion_entries: 16 }
+    DriverConfig { submission_entries: 8, completion_entries: 16, ..DriverConfig::default() }
 }
 
 /// Parks until `woken` is true. A lost wake-up ends in the message.
 fn park_until(bench: &mut Bench, woken: impl Fn() -> bool) {
     let start = Instant::now();
     while !woken() {
-        assert!(start.elapsed() < LIMIT, "{}: a ring was lost", bench.driver.kind());
+        assert!(start.elapsed() < LIMIT, "{}: a ring was lost", bench.driver.name());
         bench.park(LIMIT);
     }
 }
@@ -93,7 +93,7 @@ fn a_ring_before_the_sleep_is_kept() {
             bench.driver.doorbell().ring();
             let start = Instant::now();
             bench.driver.park(Some(LIMIT), &mut |_| ());
-            assert!(start.elapsed() < LIMIT, "{}: slept through a ring", bench.driver.kind());
+            assert!(start.elapsed() < LIMIT, "{}: slept through a ring", bench.driver.name());
         }
     });
 }
@@ -178,7 +178,7 @@ fn no_ring_is_lost_while_falling_asleep() {
             for round in 1..=ROUNDS {
                 let start = Instant::now();
                 while pushed.load(SeqCst) != round {
-                    assert!(start.elapsed() < LIMIT, "{}: the ring of round {round} was lost", bench.driver.kind());
+                    assert!(start.elapsed() < LIMIT, "{}: the ring of round {round} was lost", bench.driver.name());
                     bench.driver.arm_doorbell();
                     sleeping.store(true, Relaxed);
                     fence(SeqCst);

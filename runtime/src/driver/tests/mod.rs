@@ -2,9 +2,11 @@
 
 mod doorbell;
 mod operations;
+pub(super) mod sandbox;
 
+use super::epoll::Epoll;
 use super::uring::{TaskWork, Uring};
-use super::{Completion, Driver, DriverConfig, Operation, Token};
+use super::{Completion, Driver, DriverConfig, DriverKind, Operation, Token};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -21,18 +23,20 @@ struct Bench {
 /// Runs `test` on every kind of driver.
 fn each_driver(config: &DriverConfig, mut test: impl FnMut(&mut Bench)) {
     for task_work in TaskWork::LADDER {
-        let driver = match Uring::with_task_work(config, task_work) {
-            Ok(driver) => Driver::Uring(driver),
-            Err(error) => {
-                println!("skipped: {task_work:?}: {error}");
-                continue;
-            }
-        };
-        let mut bench = Bench { driver, done: HashMap::new(), next: 1 };
-        test(&mut bench);
-        assert_eq!(bench.driver.in_flight(), 0, "{}: operations left behind", bench.driver.kind());
-        assert_eq!(bench.done, HashMap::new(), "{}: completions nobody expected", bench.driver.kind());
+        match Uring::with_task_work(config, task_work) {
+            Ok(driver) => on(Driver::Uring(driver), &mut test),
+            Err(error) => println!("skipped: {task_work:?}: {error}"),
+        }
     }
+    on(Driver::Epoll(Epoll::new(config, "epoll").unwrap()), &mut test);
+    on(Driver::Epoll(Epoll::coarse(config).unwrap()), &mut test);
+}
+
+fn on(driver: Driver, test: &mut impl FnMut(&mut Bench)) {
+    let mut bench = Bench { driver, done: HashMap::new(), next: 1 };
+    test(&mut bench);
+    assert_eq!(bench.driver.in_flight(), 0, "{}: operations left behind", bench.driver.name());
+    assert_eq!(bench.done, HashMap::new(), "{}: completions nobody expected", bench.driver.name());
 }
 
 impl Bench {
@@ -70,7 +74,7 @@ impl Bench {
             if let Some(result) = self.done.remove(&token) {
                 return result;
             }
-            assert!(start.elapsed() < LIMIT, "{}: no completion of {token:?}", self.driver.kind());
+            assert!(start.elapsed() < LIMIT, "{}: no completion of {token:?}", self.driver.name());
             self.park(LIMIT);
         }
     }
@@ -89,8 +93,14 @@ fn a_token_leaves_the_top_bit_to_the_driver() {
 }
 
 #[test]
-fn the_default_driver_says_what_it_is() {
-    let driver = Driver::new(&DriverConfig::default()).unwrap();
-    assert!(driver.kind().starts_with("io_uring"), "{}", driver.kind());
-    assert!(!driver.has_completions());
+fn a_driver_says_what_it_is() {
+    for (kind, name) in [(DriverKind::Auto, ""), (DriverKind::IoUring, "io_uring"), (DriverKind::Epoll, "epoll")] {
+        let Ok(driver) = Driver::new(&DriverConfig { kind, ..DriverConfig::default() }) else {
+            assert_eq!(kind, DriverKind::IoUring, "there is always a driver");
+            continue;
+        };
+        assert!(driver.name().starts_with(name), "{}", driver.name());
+        assert!(driver.name().starts_with(&driver.kind().to_string()), "{}", driver.name());
+        assert!(!driver.has_completions());
+    }
 }

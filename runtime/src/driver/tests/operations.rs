@@ -1,6 +1,6 @@
 //! Each operation, ended in each way: by itself, by a cancel, by the driver's end.
 
-use super::super::{DriverConfig, Operation, Token};
+use super::super::{DriverConfig, DriverKind, Operation, Token};
 use super::{Bench, each_driver};
 use std::io::{Read, Write};
 use std::mem;
@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 fn config() -> DriverConfig {
-    DriverConfig { submission_entries: 8, completion_entries: 16 }
+    DriverConfig { submission_entries: 8, completion_entries: 16, ..DriverConfig::default() }
 }
 
 fn recv(fd: &impl AsRawFd, buf: &mut [u8]) -> Operation {
@@ -97,6 +97,10 @@ fn connections_are_made_and_accepted() {
         // SAFETY: no memory is passed; the descriptor is new.
         let client: TcpStream =
             unsafe { OwnedFd::from_raw_fd(libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0)) }.into();
+        if bench.driver.needs_nonblocking() {
+            listener.set_nonblocking(true).unwrap();
+            client.set_nonblocking(true).unwrap();
+        }
         // SAFETY: all zeroes are an address of no family.
         let (mut peer, mut target): (libc::sockaddr_storage, libc::sockaddr_storage) = unsafe { mem::zeroed() };
         let name = libc::sockaddr_in {
@@ -250,7 +254,7 @@ fn dropping_a_driver_takes_the_memory_back() {
                 bench.turn();
             }
         }
-        if bench.driver.kind().contains("interrupting") {
+        if bench.driver.name().contains("interrupting") {
             // As on an old kernel, which cannot cancel all: it waits, so let the operations end.
             pairs.iter().for_each(|(_, theirs)| theirs.shutdown(std::net::Shutdown::Both).unwrap());
         }
@@ -267,7 +271,7 @@ fn dropping_a_driver_takes_the_memory_back() {
 #[test]
 fn a_full_queue_loses_nothing() {
     const OPERATIONS: usize = 3000;
-    each_driver(&DriverConfig { submission_entries: 4, completion_entries: 8 }, |bench| {
+    each_driver(&DriverConfig { submission_entries: 4, completion_entries: 8, ..DriverConfig::default() }, |bench| {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let ready: RawFd = theirs.as_raw_fd();
         let mut bytes = vec![0u8; OPERATIONS];
@@ -304,6 +308,13 @@ fn a_full_queue_loses_nothing() {
 #[test]
 fn idle_turns_make_no_system_call() {
     each_driver(&config(), |bench| {
+        if bench.driver.kind() == DriverKind::Epoll {
+            // Where something is waited for, each turn asks for news.
+            let before = bench.driver.system_calls();
+            (0..1000).for_each(|_| bench.turn());
+            assert_eq!(bench.driver.system_calls(), before);
+            return;
+        }
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut buf = [0; 4];
         let idle = |bench: &mut Bench| {

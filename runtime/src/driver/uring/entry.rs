@@ -40,6 +40,7 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::WriteV { fd, bufs, count, offset } => {
             opcode::Writev::new(Fd(fd), bufs, count).offset(offset).build()
         }
+        Operation::Splice { from, to, len } => opcode::Splice::new(Fd(from), -1, Fd(to), -1, len).build(),
         // The kernel's first attempt, in place, adds `O_NONBLOCK`: a FIFO would then open without its other end, or fail. So straight to
         // one of its threads.
         Operation::Open { path, flags, mode } => {
@@ -76,7 +77,7 @@ pub(super) fn optional(operation: &Operation) -> Option<u8> {
 }
 
 /// The opcodes that [`build`] and the driver itself use, but those that are [`optional`].
-pub(super) const OPCODES: [(u8, &str); 18] = [
+pub(super) const OPCODES: [(u8, &str); 19] = [
     (opcode::Nop::CODE, "NOP"),
     (opcode::PollAdd::CODE, "POLL_ADD"),
     (opcode::AsyncCancel::CODE, "ASYNC_CANCEL"),
@@ -90,6 +91,7 @@ pub(super) const OPCODES: [(u8, &str); 18] = [
     (opcode::Write::CODE, "WRITE"),
     (opcode::Readv::CODE, "READV"),
     (opcode::Writev::CODE, "WRITEV"),
+    (opcode::Splice::CODE, "SPLICE"),
     (opcode::OpenAt::CODE, "OPENAT"),
     (opcode::Statx::CODE, "STATX"),
     (opcode::Fsync::CODE, "FSYNC"),

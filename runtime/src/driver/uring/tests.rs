@@ -1,7 +1,8 @@
 //! What is particular to a ring: its own queues' limits, refused enters, sandboxes, messages.
 
 use super::super::error::Step;
-use super::super::{Driver, DriverConfig, DriverError, Operation, Token};
+use super::super::tests::sandbox::sandboxed;
+use super::super::{DriverConfig, DriverError, DriverKind, Operation, Token};
 use super::{DOORBELL, TaskWork, Uring};
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,7 +14,7 @@ use std::{io, thread};
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn tiny() -> Uring {
-    Uring::new(&DriverConfig { submission_entries: 4, completion_entries: 8 }).unwrap()
+    Uring::new(&DriverConfig { submission_entries: 4, completion_entries: 8, ..DriverConfig::default() }).unwrap()
 }
 
 fn poll(fd: &impl AsRawFd, events: i16) -> Operation {
@@ -191,7 +192,8 @@ fn every_rung_of_the_ladder_is_told_apart() {
 #[test]
 fn sizes_are_taken_as_asked_or_rounded() {
     for (submission_entries, completion_entries) in [(0, 0), (1, 1), (3, 5), (64, 16), (1 << 20, 1 << 30)] {
-        let mut ring = Uring::new(&DriverConfig { submission_entries, completion_entries }).unwrap();
+        let mut ring =
+            Uring::new(&DriverConfig { submission_entries, completion_entries, ..DriverConfig::default() }).unwrap();
         let submission = ring.ring.submission().capacity();
         let completion = ring.ring.completion().capacity();
         assert!(submission >= (submission_entries as usize).min(32768), "{submission}");
@@ -199,54 +201,31 @@ fn sizes_are_taken_as_asked_or_rounded() {
     }
 }
 
-/// Makes a driver on a thread for which a seccomp filter answers one system call with an error, as container runtimes do.
-fn sandboxed(call: libc::c_long, errno: i32) -> Result<&'static str, DriverError> {
-    let filter = [
-        // Load the number of the call, the first field of `struct seccomp_data`.
-        libc::sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: 0 },
-        libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt: 0, jf: 1, k: call as u32 },
-        libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: libc::SECCOMP_RET_ERRNO | errno as u32 },
-        libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW },
-    ];
-    thread::spawn(move || {
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-        // SAFETY: the program and its instructions outlive the call, which copies them. The filter binds this thread only.
-        unsafe {
-            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-            let set = libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program);
-            assert_eq!(set, 0, "{}", io::Error::last_os_error());
-        }
-        Driver::new(&DriverConfig::default()).map(|driver| driver.kind())
-    })
-    .join()
-    .unwrap()
-}
-
 #[test]
 fn a_sandbox_that_denies_io_uring_is_named() {
-    let message = sandboxed(libc::SYS_io_uring_setup, libc::EPERM).unwrap_err().to_string();
+    let message = sandboxed(DriverKind::IoUring, libc::SYS_io_uring_setup, libc::EPERM).unwrap_err().to_string();
     // Where the machine itself forbids io_uring, that comes first.
     assert!(message.contains("io_uring_setup is forbidden"), "{message}");
     assert!(message.contains("seccomp") || message.contains("kernel.io_uring_disabled"), "{message}");
     assert!(!message.contains('\n'), "{message}");
 
-    let message = sandboxed(libc::SYS_io_uring_setup, libc::ENOSYS).unwrap_err().to_string();
+    let message = sandboxed(DriverKind::IoUring, libc::SYS_io_uring_setup, libc::ENOSYS).unwrap_err().to_string();
     assert!(message.contains("does not exist here") && message.contains("newer kernel"), "{message}");
 
-    let error = sandboxed(libc::SYS_io_uring_enter, libc::EPERM).unwrap_err();
+    let error = sandboxed(DriverKind::IoUring, libc::SYS_io_uring_enter, libc::EPERM).unwrap_err();
     assert!(error.to_string().contains("io_uring_enter is forbidden"), "{error}");
     assert_eq!(error.raw_os_error(), Some(libc::EPERM));
 
-    let message = sandboxed(libc::SYS_io_uring_setup, libc::EMFILE).unwrap_err().to_string();
+    let message = sandboxed(DriverKind::IoUring, libc::SYS_io_uring_setup, libc::EMFILE).unwrap_err().to_string();
     assert!(message.contains("ulimit -n"), "{message}");
 
-    let message = sandboxed(libc::SYS_eventfd2, libc::EMFILE).unwrap_err().to_string();
+    let message = sandboxed(DriverKind::IoUring, libc::SYS_eventfd2, libc::EMFILE).unwrap_err().to_string();
     assert!(message.contains("for eventfd") && message.contains("ulimit -n"), "{message}");
 }
 
 #[test]
 fn a_sandbox_that_denies_registering_is_put_up_with() {
-    assert!(sandboxed(libc::SYS_io_uring_register, libc::EPERM).unwrap().starts_with("io_uring"));
+    assert!(sandboxed(DriverKind::IoUring, libc::SYS_io_uring_register, libc::EPERM).unwrap().starts_with("io_uring"));
 }
 
 #[test]

@@ -3,12 +3,12 @@
 
 use super::TcpStream;
 use crate::net::addr::each;
+use crate::net::listening::Listening;
 use crate::net::{SocketAddr, ToSocketAddrs, socket};
 use crate::sched::io::{charge, on_fiber};
 use std::iter::FusedIterator;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::{io, net};
 
 /// A socket that takes connections: [`std::net::TcpListener`], whose waits suspend the fiber.
@@ -45,16 +45,14 @@ use std::{io, net};
 pub struct TcpListener {
     pub(super) inner: net::TcpListener,
     /// Shared by all handles that `try_clone` made.
-    pub(super) nonblocking: Arc<AtomicBool>,
-    /// Whether the socket has a past: what was set on it, its connections may have inherited.
-    pub(super) adopted: bool,
+    pub(super) mode: Arc<Listening>,
 }
 
 impl TcpListener {
     /// A listener over a socket of unknown past.
     pub(super) fn adopted(inner: net::TcpListener) -> TcpListener {
-        let nonblocking = Arc::new(AtomicBool::new(socket::is_nonblocking(inner.as_fd())));
-        TcpListener { inner, nonblocking, adopted: true }
+        let mode = Arc::new(Listening::of(inner.as_fd()));
+        TcpListener { inner, mode }
     }
 
     /// Listens at the first of the addresses that lets it. Port zero is any free one.
@@ -80,7 +78,7 @@ impl TcpListener {
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         let inner = each(addr, net::TcpListener::bind)?;
         socket::lengthen_backlog(inner.as_fd())?;
-        Ok(TcpListener { inner, nonblocking: Arc::default(), adopted: false })
+        Ok(TcpListener { inner, mode: Arc::default() })
     }
 
     /// The address it listens at.
@@ -121,8 +119,7 @@ impl TcpListener {
     /// # }
     /// ```
     pub fn try_clone(&self) -> io::Result<TcpListener> {
-        let inner = self.inner.try_clone()?;
-        Ok(TcpListener { inner, nonblocking: self.nonblocking.clone(), adopted: self.adopted })
+        Ok(TcpListener { inner: self.inner.try_clone()?, mode: self.mode.clone() })
     }
 
     /// Takes the next connection, with the address of its other end. Suspends the fiber until there is one.
@@ -147,17 +144,16 @@ impl TcpListener {
     /// # }).unwrap();
     /// ```
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (inner, address) = if !on_fiber() {
-            self.inner.accept()?
-        } else if self.nonblocking.load(Relaxed) {
-            let result = self.inner.accept();
+        let (inner, address) = if !on_fiber() || !self.mode.waits() {
+            let result = self.mode.accept_plainly(self.inner.as_fd(), || self.inner.accept());
             charge();
             result?
         } else {
-            let (fd, address) = socket::accept(self.inner.as_fd())?;
+            let (fd, address) = socket::accept(self.inner.as_fd(), &self.mode)?;
             (fd.into(), address.internet()?)
         };
-        let stream = if self.adopted { TcpStream::adopted(inner) } else { TcpStream::fresh(inner) };
+        // What was set on a listener of unknown past, its connections may have inherited.
+        let stream = if self.mode.adopted { TcpStream::adopted(inner) } else { TcpStream::fresh(inner) };
         Ok((stream, address))
     }
 
@@ -285,9 +281,7 @@ impl TcpListener {
     /// # }).unwrap();
     /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.inner.set_nonblocking(nonblocking)?;
-        self.nonblocking.store(nonblocking, Relaxed);
-        Ok(())
+        self.mode.set_nonblocking(self.inner.as_fd(), nonblocking)
     }
 }
 

@@ -7,8 +7,10 @@ mod stream;
 pub use listener::{Incoming, TcpListener};
 pub use stream::TcpStream;
 
+use crate::net::listening::Listening;
 use crate::sys::descriptor::descriptor;
 use std::net;
+use std::os::fd::AsFd;
 
 descriptor!(
     TcpStream,
@@ -23,5 +25,6 @@ descriptor!(
     net::TcpListener,
     "\
 let made_by_std = std::net::TcpListener::bind(\"127.0.0.1:0\")?;
-let ours = fiber::net::TcpListener::from(made_by_std);"
+let ours = fiber::net::TcpListener::from(made_by_std);",
+    |ours: &mut TcpListener| Listening::release(&mut ours.mode, ours.inner.as_fd())
 );

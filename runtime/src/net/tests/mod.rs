@@ -4,6 +4,7 @@
 mod connections;
 mod datagrams;
 mod fibers;
+mod listeners;
 mod local;
 mod names;
 mod settings;

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 use super::{SocketAddr, UnixStream};
+use crate::net::listening::Listening;
 use crate::net::socket;
 use crate::sched::io::{charge, on_fiber};
 use std::io;
@@ -10,7 +11,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A local socket that takes connections: [`std::os::unix::net::UnixListener`], whose waits suspend the fiber.
 ///
@@ -42,14 +42,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub struct UnixListener {
     pub(super) inner: net::UnixListener,
     /// Shared by all handles that `try_clone` made.
-    pub(super) nonblocking: Arc<AtomicBool>,
+    pub(super) mode: Arc<Listening>,
 }
 
 impl UnixListener {
     /// A listener over a socket of unknown past.
     pub(super) fn adopted(inner: net::UnixListener) -> UnixListener {
-        let nonblocking = Arc::new(AtomicBool::new(socket::is_nonblocking(inner.as_fd())));
-        UnixListener { inner, nonblocking }
+        let mode = Arc::new(Listening::of(inner.as_fd()));
+        UnixListener { inner, mode }
     }
 
     /// Listens at `path`, which it makes a socket of. Does not suspend.
@@ -84,7 +84,7 @@ impl UnixListener {
     pub fn bind_addr(socket_addr: &SocketAddr) -> io::Result<UnixListener> {
         let inner = net::UnixListener::bind_addr(socket_addr)?;
         socket::lengthen_backlog(inner.as_fd())?;
-        Ok(UnixListener { inner, nonblocking: Arc::default() })
+        Ok(UnixListener { inner, mode: Arc::default() })
     }
 
     /// Takes the next connection, with the address of its other end. Suspends the fiber until there is one.
@@ -93,17 +93,13 @@ impl UnixListener {
     ///
     /// As [`TcpListener::accept`](crate::net::TcpListener::accept).
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        if !on_fiber() {
-            let (inner, address) = self.inner.accept()?;
-            return Ok((UnixStream::fresh(inner), address));
-        }
-        if self.nonblocking.load(Relaxed) {
-            let result = self.inner.accept();
+        if !on_fiber() || !self.mode.waits() {
+            let result = self.mode.accept_plainly(self.inner.as_fd(), || self.inner.accept());
             charge();
             let (inner, address) = result?;
             return Ok((UnixStream::fresh(inner), address));
         }
-        let (fd, address) = socket::accept(self.inner.as_fd())?;
+        let (fd, address) = socket::accept(self.inner.as_fd(), &self.mode)?;
         Ok((UnixStream::fresh(fd.into()), address.local()?))
     }
 
@@ -113,7 +109,7 @@ impl UnixListener {
     ///
     /// What the system reports, such as too many open descriptors.
     pub fn try_clone(&self) -> io::Result<UnixListener> {
-        Ok(UnixListener { inner: self.inner.try_clone()?, nonblocking: self.nonblocking.clone() })
+        Ok(UnixListener { inner: self.inner.try_clone()?, mode: self.mode.clone() })
     }
 
     /// The address it listens at.
@@ -132,9 +128,7 @@ impl UnixListener {
     ///
     /// What the system reports; none in practice.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.inner.set_nonblocking(nonblocking)?;
-        self.nonblocking.store(nonblocking, Relaxed);
-        Ok(())
+        self.mode.set_nonblocking(self.inner.as_fd(), nonblocking)
     }
 
     /// Takes the error that the socket has pending (`SO_ERROR`), so that it is not reported again.

@@ -12,7 +12,9 @@ pub use listener::{Incoming, UnixListener};
 pub use std::os::unix::net::SocketAddr;
 pub use stream::UnixStream;
 
+use crate::net::listening::Listening;
 use crate::sys::descriptor::descriptor;
+use std::os::fd::AsFd;
 use std::os::unix::net;
 
 descriptor!(
@@ -31,7 +33,8 @@ descriptor!(
 # let name = format!(\"example of a listener from std in process {}\", std::process::id());
 # let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
 let made_by_std = std::os::unix::net::UnixListener::bind_addr(&address)?;
-let ours = fiber::net::UnixListener::from(made_by_std);"
+let ours = fiber::net::UnixListener::from(made_by_std);",
+    |ours: &mut UnixListener| Listening::release(&mut ours.mode, ours.inner.as_fd())
 );
 
 descriptor!(

@@ -11,7 +11,7 @@ fn line() -> Arc<Line> {
 }
 
 fn wait(shared: bool) -> Wait {
-    Wait { state: AtomicU8::new(WAITING), shared, sleeper: Sleeper::Thread(Waiter::thread(false)) }
+    Wait::of_thread(shared)
 }
 
 fn give(line: &Line, message: u32) -> bool {
@@ -168,7 +168,7 @@ fn loom_wait_queue_closing_or_a_message_ends_a_wait() {
         line.lock().close(&mut wakes);
         wakes.wake();
         let sent = sender.join().unwrap();
-        assert!(matches!((wait.end(), sent), (End::Granted, true) | (End::Closed, false)));
+        assert!(matches!((wait.ended(), sent), (Some(Ended::Granted), true) | (Some(Ended::Closed), false)));
         assert_eq!(hand.into_inner().is_some(), sent);
     });
 }

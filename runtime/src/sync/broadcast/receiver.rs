@@ -3,9 +3,10 @@
 use super::window::At;
 use super::{Iter, RecvError, RecvTimeoutError, Shared, State, TryRecvError};
 use crate::fiber::Reason;
-use crate::sched::{End, Hand, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, awaited, in_line, io, wait_in};
+use crate::select::{Event, Selectable};
 use crate::sync::channel::after;
-use crate::sys::sync::LockGuard;
+use crate::sys::sync::{Lock, LockGuard};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,6 +134,18 @@ impl<T: Clone> Receiver<T> {
         self.recv_until(Some(deadline))
     }
 
+    /// Receiving, as an event for [`select!`](crate::select!), where it is what `recv()` stands for.
+    pub fn recv_event(&mut self) -> impl Event<Output = Result<T, RecvError>> {
+        in_line(Receive(self), None).map(|received| received.map(Arc::unwrap_or_clone))
+    }
+
+    /// Receiving in async code: a future. It can be dropped at any time; then it has received nothing. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&mut self) -> impl Future<Output = Result<T, RecvError>> {
+        let message = awaited(Receive(self), None);
+        async { message.await.map(Arc::unwrap_or_clone) }
+    }
+
     fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         loop {
             match Self::receive_now(&self.shared, &mut self.next) {
@@ -160,6 +173,52 @@ impl<T: Clone> Receiver<T> {
     /// ```
     pub fn iter(&mut self) -> Iter<'_, T> {
         Iter { receiver: self }
+    }
+}
+
+/// Receiving as one of several things that may happen. It gives what is shared: a clone is the user's code, and made outside.
+struct Receive<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Attempt for Receive<'_, T> {
+    type State = State<T>;
+    type Message = ();
+    type Output = Result<Arc<T>, RecvError>;
+
+    fn lock(&self) -> &Lock<State<T>> {
+        &self.0.shared.state
+    }
+
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
+        &mut state.receiving
+    }
+
+    fn attempt(&mut self, _: Option<()>) -> Result<Self::Output, Option<()>> {
+        match Receiver::receive_now(&self.0.shared, &mut self.0.next) {
+            Ok(message) => Ok(Ok(message)),
+            Err(Nothing::Yet(_)) => Err(None),
+            Err(Nothing::Closed) => Ok(Err(RecvError::Closed)),
+            Err(Nothing::Lagged(lost)) => Ok(Err(RecvError::Lagged(lost))),
+        }
+    }
+
+    fn must_wait(&self, state: &State<T>, _: Stranger) -> bool {
+        state.window.len_from(self.0.next) == 0 && state.senders > 0
+    }
+
+    fn ended(&mut self, _: Ended, _: Option<()>) -> Option<Self::Output> {
+        self.attempt(None).ok()
+    }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
+}
+
+/// Receiving from it.
+impl<T: Clone> Selectable for &mut Receiver<T> {
+    type Output = Result<T, RecvError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.recv_event()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The receiving half.
 
 use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
+use crate::select::{Event, Selectable};
 use crate::sync::channel::{Channel, Unreceived, after};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -72,6 +73,17 @@ impl<T> Receiver<T> {
         })
     }
 
+    /// Receiving, as an event for [`select!`](crate::select!), where it is what `recv()` stands for.
+    pub fn recv_event(&self) -> impl Event<Output = Result<T, RecvError>> {
+        self.channel.recv_event()
+    }
+
+    /// Receiving in async code: a future. It can be dropped at any time; a message that came to it and that it did not give goes to the next receiver. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&self) -> impl Future<Output = Result<T, RecvError>> {
+        self.channel.recv_async()
+    }
+
     /// The messages, one after the other; waits for each, and ends when no sender is left.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
@@ -116,6 +128,15 @@ impl<T> Receiver<T> {
 // As std's: a message is moved in or out as a whole, so a panic leaves nothing half done.
 impl<T> UnwindSafe for Receiver<T> {}
 impl<T> RefUnwindSafe for Receiver<T> {}
+
+/// Receiving from it.
+impl<T> Selectable for &Receiver<T> {
+    type Output = Result<T, RecvError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.recv_event()
+    }
+}
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {

@@ -1,6 +1,7 @@
 //! The sending half.
 
 use super::{SendError, SendTimeoutError, TrySendError};
+use crate::select::Event;
 use crate::sync::channel::{Channel, Unsent, after};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -60,6 +61,18 @@ impl<T> Sender<T> {
             Unsent::Full(message) => SendTimeoutError::Timeout(message),
             Unsent::Disconnected(message) => SendTimeoutError::Disconnected(message),
         })
+    }
+
+    /// Sending this message, as an event for [`select!`](crate::select!), where it is what `send(message)` stands for. It happens once; an
+    /// event that has not happened drops its message when it is dropped.
+    pub fn send_event(&self, message: T) -> impl Event<Output = Result<(), SendError<T>>> {
+        self.channel.send_event(message)
+    }
+
+    /// Sending in async code: a future. It can be dropped at any time; its message is dropped with it, unless it was sent. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn send_async(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        self.channel.send_async(message)
     }
 
     /// Whether the channel holds no message. A rendezvous channel never holds one.

@@ -1,6 +1,7 @@
 //! The receiving half.
 
 use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
+use crate::select::{Event, Selectable};
 use crate::sync::mpmc;
 use std::cell::Cell;
 use std::fmt;
@@ -67,6 +68,28 @@ impl<T> Receiver<T> {
         self.receiver.recv_deadline(deadline)
     }
 
+    /// Receiving, as an event for [`select!`](crate::select!), where it is what `recv()` stands for.
+    pub fn recv_event(&self) -> impl Event<Output = Result<T, RecvError>> {
+        self.receiver.recv_event()
+    }
+
+    /// Receiving in async code: a future. It can be dropped at any time; a message that came to it and that it did not give goes to the next receiver. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    ///
+    /// ```
+    /// use fiber::sync::mpsc::channel;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let (sender, receiver) = channel();
+    /// fiber::spawn(move || sender.send(20));
+    /// let answer = fiber::block_on(async { receiver.recv_async().await.unwrap() + 22 });
+    /// assert_eq!(answer, 42);
+    /// # });
+    /// ```
+    pub fn recv_async(&self) -> impl Future<Output = Result<T, RecvError>> {
+        self.receiver.recv_async()
+    }
+
     /// The messages, one after the other; waits for each, and ends when no sender is left.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
@@ -75,6 +98,15 @@ impl<T> Receiver<T> {
     /// The messages that are there; does not wait.
     pub fn try_iter(&self) -> TryIter<'_, T> {
         TryIter { receiver: self }
+    }
+}
+
+/// Receiving from it.
+impl<T> Selectable for &Receiver<T> {
+    type Output = Result<T, RecvError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.recv_event()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The sending halves.
 
 use super::{SendError, TrySendError};
+use crate::select::Event;
 use crate::sync::mpmc;
 use std::fmt;
 
@@ -19,6 +20,12 @@ impl<T> Sender<T> {
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.sender.send(message)
     }
+
+    /// Sending this message, as an event for [`select!`](crate::select!), where it is what `send(message)` stands for. It happens once; an
+    /// event that has not happened drops its message when it is dropped.
+    pub fn send_event(&self, message: T) -> impl Event<Output = Result<(), SendError<T>>> {
+        self.sender.send_event(message)
+    }
 }
 
 /// The sending half of [`sync_channel`](super::sync_channel). Cloning adds a sender; the channel is closed when the last is dropped.
@@ -35,6 +42,18 @@ impl<T> SyncSender<T> {
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.sender.send(message)
+    }
+
+    /// Sending this message, as an event for [`select!`](crate::select!), where it is what `send(message)` stands for. It happens once; an
+    /// event that has not happened drops its message when it is dropped.
+    pub fn send_event(&self, message: T) -> impl Event<Output = Result<(), SendError<T>>> {
+        self.sender.send_event(message)
+    }
+
+    /// Sending in async code: a future. It can be dropped at any time; its message is dropped with it, unless it was sent. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn send_async(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        self.sender.send_async(message)
     }
 
     /// Sends a message if that takes no wait.

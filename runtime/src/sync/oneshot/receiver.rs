@@ -1,9 +1,11 @@
 //! The receiving end.
 
-use super::{RecvError, RecvTimeoutError, Shared, TryRecvError};
+use super::{RecvError, RecvTimeoutError, Shared, State, TryRecvError};
 use crate::fiber::Reason;
-use crate::sched::{End, Hand, Wakes, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
+use crate::select::{Event, Selectable};
 use crate::sync::channel::{Unreceived, after};
+use crate::sys::sync::Lock;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -70,6 +72,18 @@ impl<T> Receiver<T> {
         self.recv_or_give_back(Some(deadline))
     }
 
+    /// Receiving, as an event for [`select!`](crate::select!), where it is what `recv()` stands for. It happens once: after that, the
+    /// receiver is used up.
+    pub fn recv_event(&mut self) -> impl Event<Output = Result<T, RecvError>> {
+        in_line(Receive(self), None)
+    }
+
+    /// Receiving in async code: a future. It can be dropped at any time; the receiver has a message that came to it. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn recv_async(&mut self) -> impl Future<Output = Result<T, RecvError>> {
+        awaited(Receive(self), None)
+    }
+
     fn recv_or_give_back(self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError<T>> {
         self.recv_until(deadline).map_err(|(receiver, unreceived)| match unreceived {
             Unreceived::Empty => RecvTimeoutError::Timeout(receiver),
@@ -108,6 +122,68 @@ impl<T> Receiver<T> {
 
     fn shared(&self) -> &Shared<T> {
         self.shared.as_ref().expect("a receiver is used up by receiving")
+    }
+}
+
+/// Receiving as one of several things that may happen.
+struct Receive<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Receive<'_, T> {
+    /// Uses the receiver up.
+    fn done(&mut self, received: Result<T, RecvError>) -> Result<T, RecvError> {
+        if received.is_ok() {
+            self.0.shared = None;
+        }
+        received
+    }
+}
+
+impl<T> Attempt for Receive<'_, T> {
+    type State = State<T>;
+    type Message = T;
+    type Output = Result<T, RecvError>;
+
+    fn lock(&self) -> &Lock<State<T>> {
+        &self.0.shared().state
+    }
+
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<T> {
+        &mut state.receiving
+    }
+
+    fn attempt(&mut self, _: Option<T>) -> Result<Self::Output, Option<T>> {
+        let mut state = self.0.shared().state.lock();
+        let received = match state.message.take() {
+            Some(message) => Ok(message),
+            None if state.has_sender => return Err(None),
+            None => Err(RecvError),
+        };
+        drop(state);
+        Ok(self.done(received))
+    }
+
+    fn must_wait(&self, state: &State<T>, _: Stranger) -> bool {
+        state.message.is_none() && state.has_sender
+    }
+
+    fn ended(&mut self, end: Ended, received: Option<T>) -> Option<Self::Output> {
+        Some(match end {
+            Ended::Granted => self.done(Ok(received.expect("it was handed over"))),
+            Ended::Closed => Err(RecvError),
+        })
+    }
+
+    fn give_back(&mut self, received: Option<T>) {
+        self.0.shared().state.lock().message = received;
+    }
+}
+
+/// Receiving from it.
+impl<T> Selectable for &mut Receiver<T> {
+    type Output = Result<T, RecvError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.recv_event()
     }
 }
 

@@ -1,8 +1,10 @@
 //! The sending end.
 
-use super::{SendError, Shared};
+use super::{SendError, Shared, State};
 use crate::fiber::Reason;
-use crate::sched::{End, Hand, Wakes, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, wait_in};
+use crate::select::Event;
+use crate::sys::sync::Lock;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -69,9 +71,46 @@ impl<T> Sender<T> {
         }
     }
 
+    /// The receiver's going, as an event for [`select!`](crate::select!), where it is what `closed()` stands for.
+    pub fn closed_event(&self) -> impl Event<Output = ()> {
+        in_line(Gone(self.shared()), None)
+    }
+
     fn shared(&self) -> &Shared<T> {
         self.shared.as_ref().expect("a sender is used up by sending")
     }
+}
+
+/// The wait for the receiver to go, as one of several.
+struct Gone<'a, T>(&'a Shared<T>);
+
+impl<T> Attempt for Gone<'_, T> {
+    type State = State<T>;
+    type Message = ();
+    type Output = ();
+
+    fn lock(&self) -> &Lock<State<T>> {
+        &self.0.state
+    }
+
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
+        &mut state.closing
+    }
+
+    fn attempt(&mut self, _: Option<()>) -> Result<(), Option<()>> {
+        if !self.0.state.lock().has_receiver { Ok(()) } else { Err(None) }
+    }
+
+    fn must_wait(&self, state: &State<T>, _: Stranger) -> bool {
+        state.has_receiver
+    }
+
+    fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
+        Some(())
+    }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 // As std's: a message is moved in as a whole, so a panic leaves nothing half done.

@@ -2,9 +2,10 @@
 
 use super::{Iter, RecvError, RecvTimeoutError, Shared, State};
 use crate::fiber::Reason;
-use crate::sched::{End, Hand, Wakes, io, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, io, wait_in};
+use crate::select::{Event, Selectable};
 use crate::sync::channel::after;
-use crate::sys::sync::LockGuard;
+use crate::sys::sync::{Lock, LockGuard};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,6 +91,31 @@ impl<T> Receiver<T> {
         self.wait_for_change(Some(deadline)).map(drop)
     }
 
+    /// The change to a value that this receiver has not seen, which counts it as seen, as an event for [`select!`](crate::select!), where it
+    /// is what `changed()` stands for.
+    ///
+    /// ```
+    /// use fiber::select;
+    /// use fiber::sync::{mpsc, watch};
+    ///
+    /// let (stop, mut stopped) = watch::channel(false);
+    /// let (_sender, work) = mpsc::channel::<String>();
+    /// stop.send(true).unwrap();
+    /// select! {
+    ///     _ = stopped.changed() => assert!(*stopped.borrow()),
+    ///     message = work.recv() => unreachable!("{message:?}"),
+    /// }
+    /// ```
+    pub fn changed_event(&mut self) -> impl Event<Output = Result<(), RecvError>> {
+        in_line(Change(self), None)
+    }
+
+    /// Waiting for a change in async code: a future. It can be dropped at any time; then it has seen nothing. Works under any executor, and under
+    /// [`block_on`](crate::block_on).
+    pub fn changed_async(&mut self) -> impl Future<Output = Result<(), RecvError>> {
+        awaited(Change(self), None)
+    }
+
     /// Waits until the value is one that this receiver has not seen, and gives it.
     pub(super) fn wait_for_change(&mut self, deadline: Option<Instant>) -> Result<Arc<T>, RecvTimeoutError> {
         loop {
@@ -153,6 +179,56 @@ impl<T> Receiver<T> {
             End::TimedOut => Err(RecvTimeoutError::Timeout),
             End::Interrupted(interruption) => interruption.raise(),
         }
+    }
+}
+
+/// A change as one of several things that may happen.
+struct Change<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Attempt for Change<'_, T> {
+    type State = State<T>;
+    type Message = ();
+    type Output = Result<(), RecvError>;
+
+    fn lock(&self) -> &Lock<State<T>> {
+        &self.0.shared.state
+    }
+
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
+        &mut state.waiting
+    }
+
+    fn attempt(&mut self, _: Option<()>) -> Result<Self::Output, Option<()>> {
+        let Receiver { shared, seen } = &mut *self.0;
+        let state = shared.state.lock();
+        match *seen != state.version {
+            true => {
+                *seen = state.version;
+                Ok(Ok(()))
+            }
+            false if state.senders == 0 => Ok(Err(RecvError)),
+            false => Err(None),
+        }
+    }
+
+    fn must_wait(&self, state: &State<T>, _: Stranger) -> bool {
+        state.version == self.0.seen && state.senders > 0
+    }
+
+    fn ended(&mut self, _: Ended, _: Option<()>) -> Option<Self::Output> {
+        self.attempt(None).ok()
+    }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
+}
+
+/// A change of the value.
+impl<T> Selectable for &mut Receiver<T> {
+    type Output = Result<(), RecvError>;
+
+    fn into_event(self) -> impl Event<Output = Self::Output> {
+        self.changed_event()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The end that changes the value.
 
-use super::{Receiver, SendError, Shared};
+use super::{Receiver, SendError, Shared, State};
 use crate::fiber::Reason;
-use crate::sched::{End, Hand, Wakes, wait_in};
+use crate::sched::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, in_line, wait_in};
+use crate::select::Event;
 use crate::sync::MutexGuard;
+use crate::sys::sync::Lock;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, PoisonError};
@@ -129,6 +131,11 @@ impl<T> Sender<T> {
         }
     }
 
+    /// The going of the last receiver, as an event for [`select!`](crate::select!), where it is what `closed()` stands for.
+    pub fn closed_event(&self) -> impl Event<Output = ()> {
+        in_line(Gone(&self.shared), None)
+    }
+
     /// Whether both belong to the same channel.
     #[must_use]
     pub fn same_channel(&self, other: &Sender<T>) -> bool {
@@ -150,6 +157,38 @@ impl<T> Sender<T> {
         wakes.wake();
         before
     }
+}
+
+/// The wait for the receivers to go, as one of several.
+struct Gone<'a, T>(&'a Shared<T>);
+
+impl<T> Attempt for Gone<'_, T> {
+    type State = State<T>;
+    type Message = ();
+    type Output = ();
+
+    fn lock(&self) -> &Lock<State<T>> {
+        &self.0.state
+    }
+
+    fn queue(state: &mut State<T>) -> &mut WaitQueue<()> {
+        &mut state.closing
+    }
+
+    fn attempt(&mut self, _: Option<()>) -> Result<(), Option<()>> {
+        if self.0.state.lock().receivers == 0 { Ok(()) } else { Err(None) }
+    }
+
+    fn must_wait(&self, state: &State<T>, _: Stranger) -> bool {
+        state.receivers > 0
+    }
+
+    fn ended(&mut self, _: Ended, _: Option<()>) -> Option<()> {
+        Some(())
+    }
+
+    /// Nothing was handed over.
+    fn give_back(&mut self, _: Option<()>) {}
 }
 
 impl<T> Clone for Sender<T> {

@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 /// Runs `f` on a thread of the runtime's blocking pool and returns its result, suspending only the calling fiber.
 ///
-/// For what this crate has no call for: a C library that waits, `std::process`, a long computation. On a worker it would hold
+/// For what this crate has no call for: a C library that waits, a long computation. On a worker it would hold
 /// all fibers of that worker. `f` may borrow from the caller's frame. Off a fiber, `f` is simply called.
 ///
 /// The pool starts threads as calls come, up to [`blocking_threads`](crate::runtime::Builder::blocking_threads) (512 unless
@@ -131,6 +131,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    current.may_suspend();
     if let Some(interruption) = current.interruption() {
         return Err(NotRun::Interrupted(interruption));
     }
@@ -162,6 +163,9 @@ pub(crate) fn ask<T: Send + 'static>(
     reason: Reason,
     f: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
+    if let Some(current) = Current::get() {
+        current.may_suspend();
+    }
     let answer = Arc::new(Lock::new(None));
     let call = {
         let answer = Arc::clone(&answer);

@@ -2,36 +2,16 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(static_mut_refs, clippy::wrong_self_convention, clippy::redundant_closure_call, clippy::redundant_allocation)]
-#![allow(clippy::boxed_local, clippy::needless_late_init, clippy::explicit_auto_deref, clippy::borrow_deref_ref)]
-#![allow(clippy::deref_addrof, clippy::identity_op, clippy::blocks_in_conditions)]
+#![allow(static_mut_refs, clippy::all)]
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::HashMap;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-/// The same code with the attribute and without it.
-macro_rules! twice {
-    ($($item:tt)*) => {
-        mod bare {
-            use super::*;
-            $($item)*
-        }
-        #[fiber::check]
-        mod checked {
-            use super::*;
-            $($item)*
-        }
-    };
-}
-
-/// It does the same in both forms.
-macro_rules! same {
-    ($name:ident($($argument:expr),*)) => {
-        assert_eq!(checked::$name($($argument),*), bare::$name($($argument),*))
-    };
-}
+#[macro_use]
+#[path = "../twice.rs"]
+mod twice;
 
 #[derive(Clone, Default)]
 struct Own(u32);

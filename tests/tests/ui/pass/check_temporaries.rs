@@ -2,33 +2,14 @@
 
 #![deny(warnings)]
 // Of the code itself.
-#![allow(clippy::let_and_return, clippy::blocks_in_conditions, clippy::redundant_closure_call, clippy::unit_arg)]
-#![allow(clippy::needless_return, clippy::explicit_counter_loop, clippy::never_loop, clippy::while_let_loop)]
+#![allow(clippy::all)]
 
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
 
-/// The same code with the attribute and without it.
-macro_rules! twice {
-    ($($item:tt)*) => {
-        mod bare {
-            use super::*;
-            $($item)*
-        }
-        #[fiber::check]
-        mod checked {
-            use super::*;
-            $($item)*
-        }
-    };
-}
-
-/// It does the same in both forms.
-macro_rules! same {
-    ($name:ident($($argument:expr),*)) => {
-        assert_eq!(checked::$name($($argument),*), bare::$name($($argument),*))
-    };
-}
+#[macro_use]
+#[path = "../twice.rs"]
+mod twice;
 
 thread_local! {
     static LOG: RefCell<String> = const { RefCell::new(String::new()) };
@@ -85,7 +66,7 @@ struct Guard<'a>(&'a Loud);
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         say("unlock");
-        say(self.0.0);
+        say(self.0 .0);
     }
 }
 
@@ -218,8 +199,11 @@ twice! {
         }
     }
     pub fn tail() -> u32 {
-        let own = loud("own");
-        own.lock().wait()
+        fn inner(own: &Loud) -> u32 {
+            let _local = loud("local");
+            own.lock().wait()
+        }
+        inner(&loud("own"))
     }
     pub fn tail_of_blocks() -> u32 {
         let own = loud("own");

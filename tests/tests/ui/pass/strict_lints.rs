@@ -18,11 +18,13 @@ use std::error::Error;
 
 /// Documented.
 pub mod api {
+    use std::fs;
+
     /// Has seven arguments, the most that clippy likes.
     #[fiber::task(stack_size = "64k", priority = "low", name = "busy", allow(std::fs::read))]
     #[must_use]
     pub fn busy(first: u8, second: u8, third: u8, fourth: u8, fifth: u8, sixth: &str, seventh: impl Into<u8>) -> u8 {
-        first + second + third + fourth + fifth + seventh.into() + u8::from(std::fs::read(sixth).is_err())
+        first + second + third + fourth + fifth + seventh.into() + u8::from(fs::read(sixth).is_err())
     }
 
     /// Documented.

@@ -1,0 +1,95 @@
+//! Waiting for the end of a process.
+
+use crate::fiber::Reason;
+use crate::sched::cancel::shielded;
+use crate::sched::io::{ask_patiently, charge, on_fiber, poll};
+use crate::sys;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::{Child, ExitStatus};
+
+/// A process that was started, without its pipes.
+///
+/// Until its end was seen its number is its own: nobody else gets it.
+pub(super) struct Process {
+    inner: Child,
+    kill_on_drop: bool,
+    /// Whether its end was seen.
+    seen: bool,
+}
+
+impl Process {
+    pub(super) fn new(inner: Child, kill_on_drop: bool) -> Process {
+        Process { inner, kill_on_drop, seen: false }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// Does something with its number, if that is still its own.
+    pub(super) fn signal(&self, send: impl FnOnce(u32) -> io::Result<()>) -> io::Result<()> {
+        if self.seen { Ok(()) } else { send(self.id()) }
+    }
+
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        self.inner.kill()
+    }
+
+    /// The status, if it has ended.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        let status = self.inner.try_wait()?;
+        self.seen |= status.is_some();
+        Ok(status)
+    }
+
+    /// Waits for the end.
+    pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
+        if !on_fiber() {
+            let status = self.inner.wait()?;
+            self.seen = true;
+            return Ok(status);
+        }
+        loop {
+            if let Some(status) = self.try_wait()? {
+                charge();
+                return Ok(status);
+            }
+            match self.until_ended() {
+                // Gone between two looks, and nobody's child: `SIGCHLD` is ignored, or somebody else waited for it. The next look gives
+                // the error that it gives.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ECHILD)) => (),
+                result => result?,
+            }
+        }
+    }
+
+    /// Waits for the end, and leaves the status.
+    pub(super) fn ended(&self) -> io::Result<()> {
+        if self.seen {
+            return Ok(());
+        }
+        if !on_fiber() {
+            return sys::process::has_ended(self.id(), true).map(drop);
+        }
+        self.until_ended()
+    }
+
+    /// Waits for the end, on a fiber.
+    fn until_ended(&self) -> io::Result<()> {
+        match sys::process::watch(self.id()) {
+            Ok(end) => poll(end.as_fd(), libc::POLLIN, Reason::Exit, None),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(error),
+            Err(_) => ask_patiently(Reason::Exit, || Ok(sys::process::has_ended(self.id(), false)?.then_some(()))),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.kill_on_drop && matches!(self.try_wait(), Ok(None)) && self.kill().is_ok() {
+            // Killed, it ends by itself; an error here would say that it is somebody else's.
+            let _ = shielded(|| self.wait());
+        }
+    }
+}

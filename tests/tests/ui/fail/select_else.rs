@@ -1,0 +1,7 @@
+fn main() {
+    let (_sender, receiver) = fiber::sync::mpsc::channel::<u8>();
+    fiber::select! {
+        message = receiver.recv() => drop(message),
+        else => println!("nothing"),
+    }
+}

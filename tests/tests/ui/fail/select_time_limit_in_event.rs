@@ -1,0 +1,6 @@
+fn main() {
+    let (_sender, receiver) = fiber::sync::mpsc::channel::<u8>();
+    fiber::select! {
+        message = receiver.recv_timeout(std::time::Duration::MAX) => drop(message),
+    }
+}

@@ -1,0 +1,5 @@
+fn main() {
+    let (_sender, receiver) = fiber::sync::mpsc::channel::<u8>();
+    fiber::select! {}
+    drop(receiver);
+}
