@@ -26,6 +26,8 @@ chapters! {
     processes: "src/processes.md",
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
+    fiber_locals: "src/fiber-locals.md",
+    coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",
     epoll: "src/epoll.md",
     seeing: "src/seeing.md",

@@ -32,6 +32,7 @@
 //!
 //! - [`main`](macro@main), [`task`](macro@task), [`test`](macro@test): the attributes, with all their arguments.
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
+//! - [`coroutine`]: coroutines and generators, with fibers and without.
 //! - [`JoinSet`], [`race`], [`join!`], [`try_join!`]: several fibers at once. [`CancelToken`], [`shield`]: cancellation.
 //! - [`block_on`]: futures on fibers. [`fiber_local!`]: variables of fibers.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
@@ -48,6 +49,11 @@
 //! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
 //! a read from a `std::fs::File` on a slow disk. Use what is in this crate, and for the rest [`blocking`].
 //!
+//! # Features
+//!
+//! None is on by default. `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its
+//! spans when it suspends, enters them again when it goes on, and starts in the span of its spawner. Nothing has to be set up.
+//!
 //! # Where it runs
 //!
 //! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never run there. Where
@@ -59,6 +65,7 @@ compile_error!("fiber runs on Linux");
 
 #[cfg(test)]
 mod conformance;
+pub mod coroutine;
 mod driver;
 mod fiber;
 pub mod fs;

@@ -1,7 +1,7 @@
 //! One fiber: its stack, its switch, its identity, its record and its scheduling state.
 //!
-//! Owns the memory of fibers (`stack`, `slot`, `record`) and the protocols that belong to a single fiber (`join`, the
-//! permit). Knows nothing of workers, queues or drivers; calls `sys` only.
+//! Owns the memory of fibers (`stack`, `slot`, `record`), the protocols that belong to a single fiber (`join`, the permit), and
+//! the switch of coroutines, which run on top of fibers and threads (`nested`). Knows nothing of workers, queues or drivers; calls `sys` only.
 //!
 //! A fiber is *fresh* while it is a [`record`] in a queue: a closure, `Send`, without a stack. It *starts* when a worker gives
 //! it a stack and a [`slot`], and from then on belongs to that worker's thread until it *ends* and only its result is left.
@@ -15,10 +15,12 @@ pub(crate) mod block;
 pub(crate) mod context;
 pub(crate) mod join;
 pub(crate) mod locals;
+pub(crate) mod nested;
 pub(crate) mod overflow;
 pub(crate) mod reason;
 pub(crate) mod record;
 pub(crate) mod slot;
+pub(crate) mod spans;
 pub(crate) mod stack;
 pub(crate) mod unwind;
 

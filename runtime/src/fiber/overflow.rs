@@ -33,15 +33,17 @@ use crate::sys::memory::{self, Mapping};
 /// What the message tells about a fiber.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The fiber's number.
+    /// The fiber's number; zero for a coroutine on a thread that runs no fiber.
     pub(crate) id: u64,
+    /// Whether it is the stack of a coroutine, on top of the fiber or the thread.
+    pub(crate) coroutine: bool,
     /// The fiber's name; empty if it has none.
     pub(crate) name: ShortText<64>,
     /// The path of the annotated task it runs, if it runs one.
     pub(crate) task: Option<&'static str>,
     /// The file and line where that task is defined.
     pub(crate) location: Option<(&'static str, u32)>,
-    /// The size of its stack in bytes, the guard included.
+    /// The size of the stack in bytes, the guard included.
     pub(crate) stack_size: usize,
 }
 
@@ -52,6 +54,11 @@ pub(crate) type Lookup = fn(fault: usize, report: &mut Report) -> bool;
 
 thread_local! {
     static LOOKUP: Cell<Option<Lookup>> = const { Cell::new(None) };
+}
+
+/// Whether this thread can find out which fiber overflowed.
+pub(crate) fn has_lookup() -> bool {
+    LOOKUP.get().is_some()
 }
 
 /// Sets how this thread finds out which fiber overflowed; `None` when it runs no fibers any more.
@@ -98,7 +105,8 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     if code > 0
         && let Some(lookup) = LOOKUP.get()
     {
-        let mut report = Report { id: 0, name: ShortText::new(), task: None, location: None, stack_size: 0 };
+        let mut report =
+            Report { id: 0, coroutine: false, name: ShortText::new(), task: None, location: None, stack_size: 0 };
         if lookup(fault, &mut report) {
             let mut text = ShortText::<2048>::new();
             // Never fails: what does not fit is cut off.
@@ -210,7 +218,11 @@ fn write_to_stderr(mut bytes: &[u8]) {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\nfiber {}", self.id)?;
+        match (self.coroutine, self.id) {
+            (false, id) => write!(f, "\nfiber {id}")?,
+            (true, 0) => f.write_str("\na coroutine")?,
+            (true, id) => write!(f, "\na coroutine of fiber {id}")?,
+        }
         if !self.name.as_str().is_empty() {
             write!(f, " `{}`", self.name.as_str())?;
         }
@@ -226,11 +238,18 @@ impl fmt::Display for Report {
             let larger = larger.size();
             let setting = Setting(larger);
             writeln!(f, "  give it more, for example {}:", Bytes(larger))?;
-            writeln!(f, "    #[fiber::task(stack_size = \"{setting}\")]  for every fiber of a task")?;
-            writeln!(f, "    fiber::Builder::stack_size({larger})  for one fiber")?;
-            writeln!(f, "    FIBER_STACK_SIZE={setting} in the environment  for fibers without a size of their own")?;
+            if self.coroutine {
+                writeln!(f, "    fiber::coroutine::Builder::stack_size({larger})")?;
+            } else {
+                writeln!(f, "    #[fiber::task(stack_size = \"{setting}\")]  for every fiber of a task")?;
+                writeln!(f, "    fiber::Builder::stack_size({larger})  for one fiber")?;
+                writeln!(
+                    f,
+                    "    FIBER_STACK_SIZE={setting} in the environment  for fibers without a size of their own"
+                )?;
+            }
         } else {
-            writeln!(f, "  no fiber can have a larger one")?;
+            writeln!(f, "  there is no larger one")?;
         }
         writeln!(f, "  Recursion without an end overflows a stack of any size.")
     }
@@ -329,15 +348,18 @@ impl AltStack {
 
 impl Drop for AltStack {
     fn drop(&mut self) {
-        let mut current = MaybeUninit::uninit();
-        // SAFETY: changes nothing and writes one `stack_t` to the place given. The previous stack was this thread's until ours
-        // replaced it, and whoever gave it to the thread expects it to be there.
-        let restored = unsafe {
-            libc::sigaltstack(ptr::null(), current.as_mut_ptr()) == 0
-                && current.assume_init().ss_sp.addr() == self.start
-                && libc::sigaltstack(&self.previous, ptr::null_mut()) == 0
+        let mut current = MaybeUninit::<libc::stack_t>::zeroed();
+        // SAFETY: changes nothing and writes one `stack_t` to the place given, where all zero is a valid one.
+        let current = unsafe {
+            libc::sigaltstack(ptr::null(), current.as_mut_ptr());
+            current.assume_init()
         };
-        if !restored {
+        // Where std has switched alternate stacks off, which it does when a thread ends, there is nothing to put back.
+        let off = current.ss_flags & libc::SS_DISABLE != 0;
+        // SAFETY: the previous stack was this thread's until ours replaced it, and whoever gave it to the thread expects it to be there.
+        let restored =
+            current.ss_sp.addr() == self.start && unsafe { libc::sigaltstack(&self.previous, ptr::null_mut()) } == 0;
+        if !restored && !off {
             // Somebody put another one in front and may put ours back: then it has to be there.
             std::mem::forget(self.memory.take());
         }

@@ -13,7 +13,9 @@
 use super::block;
 use super::join::JoinState;
 use super::locals::Locals;
+use super::nested::Frame;
 use super::slot::{Slot, SlotInfo};
+use super::spans::{Inherited, Spans};
 use super::stack::StackBounds;
 use super::unwind::{NotStarted, Raised};
 use crate::registry::Task;
@@ -54,6 +56,8 @@ pub(crate) struct Identity {
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// What few fibers have, apart, so that the others need not carry it.
     pub(crate) custom: Option<Box<Custom>>,
+    /// The span that it starts in; moved out when the record is made.
+    pub(crate) span: Inherited,
 }
 
 /// What is asked of a single fiber.
@@ -118,11 +122,16 @@ pub(crate) struct Own {
     pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
     /// Where the fiber's stack lies.
     pub(crate) stack: Cell<Option<StackBounds>>,
+    /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.
+    pub(crate) innermost: Cell<*const Frame>,
+    /// Its `tracing` spans, as far as they are its own matter.
+    pub(crate) spans: Spans,
     /// Why the fiber is not to run.
     pub(crate) refused: Cell<Option<Box<NotStarted>>>,
-    /// The innermost time limit that is in force (`sched::cancel`).
+    /// The innermost time limit that is in force (`sched::cancel`). On top of a coroutine: of those set within it; `nested` knows
+    /// the others.
     pub(crate) limits: Cell<*const ()>,
-    /// How many `shield`-like sections are open: cancellation is not raised within.
+    /// How many `shield`-like sections are open: cancellation is not raised within. On top of a coroutine as `limits`.
     pub(crate) shielded: Cell<u32>,
     /// Whether the fiber's own cancellation was already given to it as an error.
     pub(crate) told: Cell<bool>,
@@ -171,6 +180,7 @@ unsafe impl Sync for FiberRef {}
 impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
+        let spans = Spans::new(std::mem::take(&mut identity.span));
         let locals = identity.custom.as_mut().and_then(|custom| custom.locals.take());
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
@@ -193,7 +203,7 @@ impl FiberRef {
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
                 home: AtomicPtr::new(ptr::null_mut()),
-                own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), ..Own::default() },
+                own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), spans, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),
         });

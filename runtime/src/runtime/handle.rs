@@ -7,6 +7,7 @@ use super::process;
 use crate::driver::DriverKind;
 use crate::fiber::Reason;
 use crate::fiber::record::{Custom, Identity};
+use crate::fiber::spans::Inherited;
 use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::cancel;
 use crate::sched::worker::Worker;
@@ -125,7 +126,7 @@ impl Runtime {
     }
 
     #[track_caller]
-    fn run_as<F, T>(&self, identity: Identity, f: F) -> T
+    fn run_as<F, T>(&self, mut identity: Identity, f: F) -> T
     where
         F: FnOnce() -> T + Send,
         T: Send,
@@ -135,6 +136,7 @@ impl Runtime {
             "Runtime::run was called on a fiber of the same runtime; use fiber::spawn(..).join()"
         );
         // What is borrowed stays: the wait below ends when the fiber has, and is neither cancelled nor unwound.
+        identity.span = Inherited::current();
         let handle = self.scheduler.spawn(f, identity);
         let guard = AbortOnUnwind("Runtime::run while its fiber still runs");
         wait_for(&handle.fiber, Reason::Join, |_| ());
@@ -307,7 +309,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::new(self.scheduler.spawn(f, Identity::default()))
+        JoinHandle::new(self.scheduler.spawn(f, Identity { span: Inherited::current(), ..Identity::default() }))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].

@@ -126,7 +126,7 @@ impl<'a> Current<'a> {
         if !own.settled.replace(true) {
             fence(SeqCst);
         }
-        if header.cancelled.load(Relaxed) == 0 && own.limits.get().is_null() {
+        if header.cancelled.load(Relaxed) == 0 && own.has_no_limits() {
             return None;
         }
         self.look_for_interruption()
@@ -135,7 +135,7 @@ impl<'a> Current<'a> {
     #[cold]
     fn look_for_interruption(&self) -> Option<Interruption<'a>> {
         let header = self.header();
-        if header.own.shielded.get() > 0 {
+        if header.own.is_shielded() {
             return None;
         }
         if std::thread::panicking() {
@@ -172,12 +172,15 @@ impl<'a> Current<'a> {
 
     /// The limits in force, from the innermost on.
     fn limits(&self) -> impl Iterator<Item = &'a Limit<'a>> {
-        let mut next = self.header().own.limits.get().cast::<Limit<'a>>();
-        std::iter::from_fn(move || {
-            // SAFETY: the list holds the limits whose `within` frames are below the caller on this fiber's stack.
-            let limit = unsafe { next.as_ref() }?;
-            next = limit.outer;
-            Some(limit)
+        self.header().own.limit_lists().flat_map(|list| {
+            let mut next = list.cast::<Limit<'a>>();
+            std::iter::from_fn(move || {
+                // SAFETY: the lists hold the limits whose `within` frames are below the caller, on this fiber's stack or on those of
+                // the coroutines on top of it.
+                let limit = unsafe { next.as_ref() }?;
+                next = limit.outer;
+                Some(limit)
+            })
         })
     }
 

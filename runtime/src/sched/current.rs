@@ -3,6 +3,7 @@
 use super::scheduler::Scheduler;
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
+use crate::fiber::nested::is_raised_on_thread;
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::Slot;
 use crate::sys::stderr::say;
@@ -55,13 +56,26 @@ impl<'a> Current<'a> {
             // SAFETY: passed on to the caller.
             unsafe { (*data.cast::<F>())() }
         }
+        let own = &self.header().own;
+        let Some(spans) = own.spans.leave() else {
+            return;
+        };
         self.worker.after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
-        self.suspend(reason);
+        self.wait(reason);
+        own.spans.enter(spans);
     }
 
     /// [`suspend_then`](Self::suspend_then) without anything to publish: for waits whose waker is on the fiber's own worker
     /// (timers, completions), or was told before.
     pub(crate) fn suspend(&self, reason: Reason) {
+        let own = &self.header().own;
+        if let Some(spans) = own.spans.leave() {
+            self.wait(reason);
+            own.spans.enter(spans);
+        }
+    }
+
+    fn wait(&self, reason: Reason) {
         self.slot.set_waiting(reason, self.worker.home.coarse_now.load(Relaxed));
         self.switch();
     }
@@ -69,9 +83,13 @@ impl<'a> Current<'a> {
     /// Lets the other fibers of the worker run, and then goes on.
     #[inline]
     pub(crate) fn yield_now(&self) {
-        self.slot.set_yielding();
-        self.worker.ready.push(self.slot);
-        self.switch();
+        let own = &self.header().own;
+        if let Some(spans) = own.spans.leave() {
+            self.slot.set_yielding();
+            self.worker.ready.push(self.slot);
+            self.switch();
+            own.spans.enter(spans);
+        }
     }
 
     /// Counts an operation that completed without a wait, and yields when the fiber has used up its share: otherwise a
@@ -79,7 +97,7 @@ impl<'a> Current<'a> {
     #[inline]
     pub(crate) fn charge(&self) {
         let left = self.worker.allowance.get();
-        if left == 0 && self.worker.no_suspend.get() > 0 {
+        if left == 0 && self.is_to_stay() {
             // At the first chance after the section.
         } else if left == 0 {
             self.yield_now();
@@ -96,14 +114,25 @@ impl<'a> Current<'a> {
     /// If it must not.
     #[inline]
     pub(crate) fn may_suspend(&self) {
-        if self.worker.no_suspend.get() > 0 {
+        if self.is_to_stay() {
             refuse_to_suspend();
         }
     }
 
+    /// Whether it is in a `no_suspend` section.
+    #[inline]
+    fn is_to_stay(&self) -> bool {
+        self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
+    }
+
+    /// Where the worker counts the `no_suspend` sections of the fiber.
+    pub(crate) fn no_suspend_count(&self) -> &'a Cell<u32> {
+        &self.worker.no_suspend
+    }
+
     #[inline]
     fn switch(&self) {
-        if self.worker.no_suspend.get() > 0 {
+        if self.is_to_stay() {
             say(format_args!("fiber {}: a wait in fiber::no_suspend that cannot be refused\n", self.header().id));
             std::process::abort();
         }
@@ -161,7 +190,8 @@ pub(crate) fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Whether the caller is being unwound by a panic, as opposed to by cancellation, which poisons nothing.
+/// Whether the caller is being unwound by a panic, as opposed to by cancellation, or as a coroutine that is dropped: these poison
+/// nothing.
 pub(crate) fn is_panicking() -> bool {
     if !std::thread::panicking() {
         if let Some(current) = Current::get()
@@ -172,5 +202,8 @@ pub(crate) fn is_panicking() -> bool {
         }
         return false;
     }
-    Current::get().is_none_or(|current| current.is_unwinding() && !current.header().own.raised.get())
+    match Current::get() {
+        Some(current) => current.is_unwinding() && !current.header().own.raised.get(),
+        None => !is_raised_on_thread(),
+    }
 }

@@ -11,6 +11,7 @@ use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
 use crate::driver::{Completion, Driver};
 use crate::fiber::context::Context;
+use crate::fiber::nested;
 use crate::fiber::overflow::Report;
 use crate::fiber::record::{FiberRef, Handle, Header, Identity};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
@@ -303,7 +304,7 @@ impl Worker {
             self.postponed.set(false);
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
-                if header.cancelled.load(Relaxed) != 0 || !header.own.limits.get().is_null() {
+                if header.cancelled.load(Relaxed) != 0 || !header.own.has_no_limits() {
                     self.wake(slot);
                 }
             });
@@ -460,6 +461,18 @@ impl Worker {
         Ok(stack)
     }
 
+    /// A stack for a coroutine, to be given back on this worker.
+    #[inline]
+    pub(crate) fn lend_stack(&self, class: SizeClass) -> Result<Stack, StackError> {
+        self.stacks.borrow_mut().take(class)
+    }
+
+    /// Takes a stack back that this worker lent.
+    #[inline]
+    pub(crate) fn take_back(&self, stack: Stack) {
+        self.stacks.borrow_mut().give(stack);
+    }
+
     fn take_slot(&self) -> FreeSlot {
         let mut free = self.free.borrow_mut();
         loop {
@@ -537,13 +550,16 @@ fn next_number(block: &Cell<(u64, u64)>) -> u64 {
 /// Which fiber overflowed its stack, if one did: asked by the signal handler, so it only reads.
 pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
-        return false;
+        return nested::overflowing_on_thread(fault, report);
     };
     let header = slot.header();
-    let Some(bounds) = header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault)) else {
+    let coroutine = nested::overflowed(header.own.innermost.get(), fault);
+    let fiber = || header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault));
+    let Some(bounds) = coroutine.or_else(fiber) else {
         return false;
     };
     report.id = header.id;
+    report.coroutine = coroutine.is_some();
     report.stack_size = bounds.size();
     if let Some(name) = header.identity.name() {
         report.name.push_str(name);
@@ -558,6 +574,16 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
 /// The first function on every fiber's stack.
 fn fiber_main(slot: &Slot) {
     let fiber = slot.fiber();
+    let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
+    if let Some(task) = fiber.identity.task {
+        let worker = Worker::current().expect("a fiber runs on a worker");
+        task.counters().finished(worker.index, panicked);
+    }
+    publish(&fiber);
+}
+
+/// All that a fiber does before its result is published. Whether it panicked.
+fn run_to_its_end(fiber: &FiberRef) -> bool {
     let panicked = if let Some(why) = fiber.own.refused.take() {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(why) };
@@ -573,9 +599,5 @@ fn fiber_main(slot: &Slot) {
     if let Some(locals) = fiber.own.locals.get() {
         locals.clear();
     }
-    if let Some(task) = fiber.identity.task {
-        let worker = Worker::current().expect("a fiber runs on a worker");
-        task.counters().finished(worker.index, panicked);
-    }
-    publish(&fiber);
+    panicked
 }

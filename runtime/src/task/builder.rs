@@ -6,9 +6,10 @@ use super::join_handle::{JoinHandle, LocalJoinHandle};
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
 use crate::fiber::record::{Custom, Handle, Identity};
+use crate::fiber::spans::Inherited;
 use crate::runtime::process;
-use crate::sched::Scheduler;
 use crate::sched::worker::Worker;
+use crate::sched::{Current, Scheduler};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,9 +48,13 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let span = Inherited::current();
     let identity = match fiber_local::inherited() {
-        None => Identity::default(),
-        locals => Identity { custom: Some(Box::new(Custom { locals, ..Custom::default() })), ..Identity::default() },
+        None => Identity { span, ..Identity::default() },
+        locals => {
+            let custom = Some(Box::new(Custom { locals, ..Custom::default() }));
+            Identity { custom, span, ..Identity::default() }
+        }
     };
     // SAFETY: closure and result are `Send + 'static`.
     JoinHandle::new(unsafe { Destination::find().spawn(f, identity) })
@@ -215,7 +220,7 @@ impl Builder {
         let locals = fiber_local::inherited();
         let custom = (self.name.is_some() || self.stack_size.is_some() || locals.is_some())
             .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size, locals }));
-        Identity { task: self.task, parent: None, custom }
+        Identity { task: self.task, parent: None, custom, span: Inherited::current() }
     }
 
     /// Spawns a fiber with these properties. As [`spawn`].
@@ -244,7 +249,7 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let worker = crate::sched::Current::get()
+        let worker = Current::get()
             .and_then(|_| Worker::current())
             .expect("fiber::spawn_local was called on a thread that is not a fiber; use fiber::spawn");
         LocalJoinHandle::new(worker.spawn_local(f, self.identity()))

@@ -17,6 +17,7 @@ checks! {
     spawning_without_a_runtime_says_what_to_do, calls_that_need_a_fiber_say_so, deadlocks_end_the_process,
     a_deadlock_that_a_thread_joins_late_ends_the_process, a_stall_beside_another_thread_is_reported_once,
     a_wait_that_will_end_is_no_deadlock, a_thread_that_was_woken_may_take_its_time, an_overflow_names_the_fiber_and_the_cure,
+    an_overflow_of_a_coroutine_says_so,
     faults_that_are_not_ours_stay_what_they_were, sigquit_prints_the_dump, sigquit_kills_unless_asked_otherwise,
     the_environment_wins, an_environment_that_makes_no_sense_is_an_error, main_ends_as_std_does, stacks_are_measured_when_asked,
     runtimes_leave_nothing_behind, workers_are_as_many_as_processors, fibers_without_a_stack_have_an_error,
@@ -123,6 +124,18 @@ fn an_overflow_names_the_fiber_and_the_cure() {
     run("overflow_in_builder", &[])
         .by_signal(libc::SIGABRT)
         .saying(&["has overflowed its stack of 1 MiB", "stack_size"]);
+}
+
+fn an_overflow_of_a_coroutine_says_so() {
+    run("overflow_in_coroutine", &[])
+        .by_signal(libc::SIGABRT)
+        .saying(&["a coroutine has overflowed its stack of 1 MiB", "fiber::coroutine::Builder::stack_size(2097152)"]);
+    let ended = run("overflow_in_coroutine_of_fiber", &[]).by_signal(libc::SIGABRT);
+    ended.saying(&[
+        "a coroutine of fiber",
+        "`digger` has overflowed its stack of 256 KiB",
+        "fiber::coroutine::Builder::stack_size(524288)",
+    ]);
 }
 
 fn faults_that_are_not_ours_stay_what_they_were() {

@@ -1,5 +1,6 @@
 //! The programs.
 
+use fiber::coroutine::Generator;
 use fiber::net::TcpListener;
 use fiber::runtime::{Builder, Handle, Reason, Runtime, State};
 use fiber::sync::Mutex;
@@ -25,7 +26,8 @@ programs! {
     detached_panics, cancelled_quietly, payload_that_panics, spawn_without_runtime, calls_off_a_fiber,
     deadlock_in_run, deadlock_in_join, deadlock_of_locks, deadlock_in_scope, deadlock_in_channel, deadlock_in_main,
     deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
-    other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, null_pointer, sigquit, settings, panic_in_main,
+    other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, overflow_in_coroutine,
+    overflow_in_coroutine_of_fiber, null_pointer, sigquit, settings, panic_in_main,
     high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber,
     dropped_on_its_own_fiber, scopes_on_threads,
 }
@@ -336,6 +338,26 @@ fn overflow_in_builder() -> ExitCode {
 fn overflow_in_thread() -> ExitCode {
     let _runtime = runtime(1);
     let _ = std::thread::Builder::new().name("deep".into()).spawn(|| recurse(0)).unwrap().join();
+    ExitCode::SUCCESS
+}
+
+/// On a thread of a process that never had a runtime, two deep.
+fn overflow_in_coroutine() -> ExitCode {
+    let thread = std::thread::spawn(|| {
+        let mut outer = Generator::new(|outer| {
+            let inner = fiber::coroutine::Builder::new().stack_size(1 << 20);
+            let mut inner = inner.generator(|inner| inner.suspend(recurse(0))).unwrap();
+            outer.suspend(inner.next().unwrap());
+        });
+        outer.next()
+    });
+    let _ = thread.join();
+    ExitCode::SUCCESS
+}
+
+fn overflow_in_coroutine_of_fiber() -> ExitCode {
+    let dig = || drop(Generator::new(|yielder| yielder.suspend(recurse(0))).next());
+    runtime(1).run(|| drop(fiber::Builder::new().name("digger").spawn(dig).join()));
     ExitCode::SUCCESS
 }
 

@@ -314,11 +314,33 @@ fn an_alternate_stack_that_was_covered_stays_mapped() {
 }
 
 #[test]
+fn an_alternate_stack_in_a_thread_local_goes_with_the_thread() {
+    thread_local! {
+        static KEPT: std::cell::RefCell<Option<AltStack>> = const { std::cell::RefCell::new(None) };
+    }
+    let name = "an_alternate_stack_in_a_thread_local_goes_with_the_thread";
+    // Alone in its process, nobody maps anything at that address in between.
+    if let Some(output) = child::rerun(module_path!(), name) {
+        return child::assert_passed(&output);
+    }
+    let thread = std::thread::spawn(|| {
+        let stack = AltStack::install().unwrap();
+        let start = stack.start;
+        KEPT.set(Some(stack));
+        assert!(memory::resident(start, &mut [0]).is_ok());
+        start
+    });
+    let start = thread.join().unwrap();
+    assert!(memory::resident(start, &mut [0]).is_err());
+}
+
+#[test]
 fn the_largest_stack_has_no_larger_one() {
-    let report = |stack_size| Report { id: 7, name: ShortText::new(), task: None, location: None, stack_size };
+    let report =
+        |stack_size| Report { id: 7, coroutine: false, name: ShortText::new(), task: None, location: None, stack_size };
     let text = report(1 << 30).to_string();
     assert!(text.contains("fiber 7 has overflowed its stack of 1 GiB"), "{text}");
-    assert!(text.contains("no fiber can have a larger one"), "{text}");
+    assert!(text.contains("there is no larger one"), "{text}");
     let text = report(1 << 20).to_string();
     assert!(text.contains("stack_size = \"2m\"") && !text.contains("task:"), "{text}");
 }

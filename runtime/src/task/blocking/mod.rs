@@ -29,6 +29,7 @@ mod pool;
 
 use crate::fiber::Reason;
 use crate::fiber::record::Waiter;
+use crate::fiber::spans::carried;
 use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::Current;
 use crate::sched::cancel::Interruption;
@@ -98,7 +99,7 @@ where
     let Some(current) = Current::get() else {
         return f();
     };
-    match offload(current, Reason::Blocking, f) {
+    match offload(current, Reason::Blocking, carried(f)) {
         Ok(value) => value,
         Err(NotRun::Interrupted(interruption)) => interruption.raise(),
         Err(NotRun::NoThread(error)) => panic!("{error}"),
