@@ -30,6 +30,9 @@
 //! see until a fiber waits for ever. Every transfer past the driver would have to be known to it as well. *Level-triggered ones that
 //! stay*: a connection that its fiber does not read, because it is busy, would wake the worker without end.
 //!
+//! One event wakes every driver that has asked for it, and `EPOLLEXCLUSIVE` is not to be had together with `EPOLLONESHOT`: of several workers
+//! whose fibers accept from one listener, all try and one gets the connection. Within a driver only the first in the queue tries.
+//!
 //! # What needs the caller's help
 //!
 //! - Accepting and connecting have no flag that says "do not wait". Their descriptors must be in non-blocking mode
