@@ -43,8 +43,9 @@
 //! # What to rely on
 //!
 //! A fiber that has started never changes its thread. So `Rc`, `RefCell`, thread-locals and lock guards on its stack are as
-//! safe as on a thread, and no safe program reaches undefined behaviour through this crate. Work stealing moves fibers that have
-//! not started, whose closures are `Send`.
+//! safe as on a thread, and no safe program reaches undefined behaviour through this crate, with two exceptions that lie in how std
+//! keeps thread-locals: an initialiser of a `thread_local!` that waits, and `std::process::exit` on a fiber (use
+//! [`process::exit`]) while the destructor of one waits. Work stealing moves fibers that have not started, whose closures are `Send`.
 //!
 //! A call that blocks the thread blocks every fiber of its worker: `std::thread::sleep`, a contended `std::sync::Mutex`,
 //! a read from a `std::fs::File` on a slow disk. Use what is in this crate, and for the rest [`blocking`].

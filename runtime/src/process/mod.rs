@@ -44,6 +44,7 @@
 
 mod child;
 mod command;
+mod end;
 mod exit;
 mod stdio;
 pub(crate) mod unix;
@@ -53,5 +54,6 @@ mod tests;
 
 pub use child::Child;
 pub use command::Command;
-pub use std::process::{CommandArgs, CommandEnvs, ExitCode, ExitStatus, Output, Stdio, Termination, abort, exit, id};
+pub use end::exit;
+pub use std::process::{CommandArgs, CommandEnvs, ExitCode, ExitStatus, Output, Stdio, Termination, abort, id};
 pub use stdio::{ChildStderr, ChildStdin, ChildStdout};

@@ -22,6 +22,7 @@ checks! {
     the_environment_wins, an_environment_that_makes_no_sense_is_an_error, main_ends_as_std_does, stacks_are_measured_when_asked,
     runtimes_leave_nothing_behind, workers_are_as_many_as_processors, fibers_without_a_stack_have_an_error,
     a_runtime_that_cannot_end_says_why, threads_spawn_on_the_oldest_runtime, a_fiber_may_exit_the_process,
+    exiting_leaves_the_thread_locals_of_siblings_alone,
     dropping_a_runtime_on_its_own_fiber_panics, threads_may_have_scopes,
 }
 
@@ -239,6 +240,10 @@ fn a_runtime_that_cannot_end_says_why() {
 
 fn threads_spawn_on_the_oldest_runtime() {
     assert_eq!(run("default_runtime", &[]).with_code(0).out, "one-worker-0\ntwo-worker-0\nthree-worker-0\n");
+}
+
+fn exiting_leaves_the_thread_locals_of_siblings_alone() {
+    assert_eq!(run("exit_beside_siblings", &[]).with_code(7).out, "");
 }
 
 fn a_fiber_may_exit_the_process() {

@@ -28,7 +28,7 @@ programs! {
     deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
     other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, overflow_in_coroutine,
     overflow_in_coroutine_of_fiber, null_pointer, sigquit, settings, panic_in_main,
-    high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber,
+    high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber, exit_beside_siblings,
     dropped_on_its_own_fiber, scopes_on_threads,
 }
 
@@ -568,6 +568,35 @@ fn default_runtime() -> ExitCode {
     }
     assert!(Handle::try_current().is_none());
     ExitCode::SUCCESS
+}
+
+fn exit_beside_siblings() -> ExitCode {
+    thread_local! {
+        static WAITS: Waits = const { Waits };
+        static TEXT: String = "y".repeat(100);
+    }
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            // It would let the sibling go on.
+            println!("destroyed");
+            (0..5).for_each(|_| fiber::yield_now());
+        }
+    }
+    runtime(1).run(|| {
+        let reader = fiber::spawn_local(|| {
+            WAITS.with(|_| ());
+            TEXT.with(|text| {
+                loop {
+                    fiber::yield_now();
+                    assert!(text.chars().all(|letter| letter == 'y'));
+                }
+            });
+        });
+        (0..3).for_each(|_| fiber::yield_now());
+        drop(reader);
+        fiber::process::exit(7)
+    })
 }
 
 fn exit_on_a_fiber() -> ExitCode {
