@@ -21,7 +21,8 @@ fn panics(text: &'static str) -> u8 {
 }
 
 /// Waits for ever, and notes why it was ended.
-fn ends_with(reason: &Mutex<Option<CancelReason>>) -> u8 {
+/// Notes why it ends, from when it has called `begun` on.
+fn ends_with(reason: &Mutex<Option<CancelReason>>, begun: impl FnOnce()) -> u8 {
     struct Note<'a>(&'a Mutex<Option<CancelReason>>);
     impl Drop for Note<'_> {
         fn drop(&mut self) {
@@ -29,6 +30,7 @@ fn ends_with(reason: &Mutex<Option<CancelReason>>) -> u8 {
         }
     }
     let _note = Note(reason);
+    begun();
     fiber::park();
     0
 }
@@ -72,10 +74,7 @@ fn a_panic_of_a_part_ends_the_others_and_goes_on_once() {
             let (begin, begun) = channel();
             let text = payload(|| {
                 join!(
-                    {
-                        begin.send(()).unwrap();
-                        ends_with(&reason)
-                    },
+                    ends_with(&reason, || begin.send(()).unwrap()),
                     {
                         begun.recv().unwrap();
                         panics("first")
@@ -107,16 +106,17 @@ fn the_first_error_ends_the_others() {
             let reason = Mutex::new(None);
             let (begin, begun) = channel();
             let outcome = try_join!(
-                {
-                    begin.send(()).unwrap();
-                    Ok(ends_with(&reason))
-                },
+                Ok(ends_with(&reason, || (0..2).for_each(|_| begin.send(()).unwrap()))),
                 {
                     begun.recv().unwrap();
                     Err::<u8, _>("failed")
                 },
                 {
-                    fiber::shield(|| sleep(Duration::from_micros(100)));
+                    // It is heard although the other error is there.
+                    fiber::shield(|| {
+                        begun.recv().unwrap();
+                        sleep(Duration::from_micros(100));
+                    });
                     Err::<u8, _>("because of the other")
                 },
             );

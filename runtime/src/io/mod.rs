@@ -37,6 +37,7 @@ pub use std::io::{
     LineWriter, Lines, Read, Repeat, Result, Seek, SeekFrom, Sink, Split, Take, Write, WriterPanicked, empty, prelude,
     read_to_string, repeat, sink,
 };
+pub(crate) use stdio::end_of_process;
 pub use stdio::{
     _eprint, _print, IsTerminal, Stderr, StderrLock, Stdin, StdinLock, Stdout, StdoutLock, stderr, stdin, stdout,
 };

@@ -1,5 +1,6 @@
 //! The end of this process.
 
+use crate::io::end_of_process;
 use crate::sched::Current;
 use std::process;
 use std::thread;
@@ -24,9 +25,13 @@ use std::thread;
 /// # });
 /// ```
 pub fn exit(code: i32) -> ! {
-    if Current::get().is_some() && thread::Builder::new().spawn(move || process::exit(code)).is_ok() {
-        loop {
-            thread::park();
+    if Current::get().is_some() {
+        // Here, because this fiber may be the one that has the standard output locked.
+        end_of_process();
+        if thread::Builder::new().spawn(move || process::exit(code)).is_ok() {
+            loop {
+                thread::park();
+            }
         }
     }
     process::exit(code)

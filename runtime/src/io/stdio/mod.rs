@@ -15,5 +15,6 @@ mod terminal;
 pub use print::{_eprint, _print};
 pub use stderr::{Stderr, StderrLock, stderr};
 pub use stdin::{Stdin, StdinLock, stdin};
+pub(crate) use stdout::end_of_process;
 pub use stdout::{Stdout, StdoutLock, stdout};
 pub use terminal::IsTerminal;

@@ -55,14 +55,18 @@ static STDOUT: OnceLock<ReentrantLock<Buffer>> = OnceLock::new();
 #[must_use]
 pub fn stdout() -> Stdout {
     let inner = STDOUT.get_or_init(|| {
-        at_exit(flush_at_exit);
+        at_exit(end_at_exit);
         ReentrantLock::new(RefCell::new(LineWriter::new(Raw::STDOUT)))
     });
     Stdout { inner }
 }
 
-/// Writes what is left in the buffer, if nobody is writing. Fibers cannot be suspended any more.
-extern "C" fn flush_at_exit() {
+extern "C" fn end_at_exit() {
+    end_of_process();
+}
+
+/// Writes what is left in the buffer, if nobody else is writing. No fiber is suspended any more for a standard stream.
+pub(crate) fn end_of_process() {
     end();
     if let Some(lock) = STDOUT.get().and_then(ReentrantLock::try_lock)
         && let Ok(mut buffer) = lock.try_borrow_mut()
