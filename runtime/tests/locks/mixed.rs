@@ -84,9 +84,9 @@ impl World {
                 if *tokens > 0 {
                     *tokens -= 1;
                     drop(tokens);
-                    // It is put back in an unwinding too.
+                    // It is put back in an unwinding too, and by whoever is cancelled only now.
                     let _back = OnDrop(|| {
-                        *self.tokens.lock().unwrap() += 1;
+                        fiber::shield(|| *self.tokens.lock().unwrap() += 1);
                         self.some.notify_one();
                     });
                     pause(random, on_fiber);
