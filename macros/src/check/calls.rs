@@ -394,11 +394,9 @@ impl Walk<'_> {
     /// The code of closures that run on another thread, or on the blocking pool.
     pub(super) fn elsewhere(&mut self, arguments: &mut Arguments) {
         let outside = self.exempt.replace(Exempt { single: false });
-        let checkpoints = self.checkpoints.suspended();
         let seen = self.seen;
-        arguments.iter_mut().for_each(|argument| self.visit_expr_mut(argument));
+        self.without_checkpoints(|walk| arguments.iter_mut().for_each(|argument| walk.visit_expr_mut(argument)));
         self.seen = seen;
-        self.checkpoints = checkpoints;
         self.exempt = outside;
     }
 }

@@ -276,7 +276,7 @@ impl Walk<'_> {
         }
     }
 
-    fn without_checkpoints(&mut self, visit: impl FnOnce(&mut Self)) {
+    pub(super) fn without_checkpoints(&mut self, visit: impl FnOnce(&mut Self)) {
         let outside = self.checkpoints;
         self.checkpoints = outside.suspended();
         visit(self);

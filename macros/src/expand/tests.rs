@@ -331,3 +331,32 @@ fn after_a_mistake_the_item_is_still_there() {
     let text = expanded(Attribute::Task, quote!(), &quote!(fn f(x: u8) { x. }));
     assert!(text.starts_with("fn f (x : u8) { x . }") && !text.contains("compile_error"), "{text}");
 }
+
+/// Where loops get checkpoints, and where not.
+#[test]
+fn checkpoints_stand_where_a_fiber_may_yield() {
+    let loops = quote! { loop { step(); } };
+    for (body, expected) in [
+        (quote! { #loops }, 1),
+        (quote! { while ready() { step(); } }, 1),
+        (quote! { for item in list { step(item); } }, 1),
+        // Vectorised as it is.
+        (quote! { for item in list { sum += item; } }, 0),
+        // Another thread runs it, and what follows is the fiber's again.
+        (quote! { fiber::blocking(|| #loops); }, 0),
+        (quote! { fiber::blocking(|| #loops); #loops }, 1),
+        (quote! { std::thread::spawn(|| #loops); #loops #loops }, 2),
+        (quote! { fiber::spawn(|| #loops); }, 1),
+        (quote! { list.sort_by_key(|item| #loops); }, 0),
+        (quote! { let future = async { #loops }; }, 0),
+        (quote! { unsafe { #loops } #loops }, 1),
+        // A lock may be held until the end of the block.
+        (quote! { { #[fiber::allow_blocking(reason = "short")] let list = list.lock(); #loops } #loops }, 1),
+        (quote! { #[fiber::no_checkpoint] #loops }, 0),
+        (quote! { #[fiber::checkpoint] for item in list { sum += item; } }, 1),
+    ] {
+        let text = expanded(Attribute::Check, quote!(checkpoints = true), &quote!(fn f() { #body }));
+        let count = text.matches(&quote!(checkpoint()).to_string()).count();
+        assert_eq!(count, expected, "{body}");
+    }
+}
