@@ -49,12 +49,7 @@ impl Walk<'_> {
                 return None;
             }
             let probe = self.prober.mentioned(asks, method, place, &original);
-            if position != Position::Inside {
-                self.before.push(probe);
-                return None;
-            }
-            let attrs = std::mem::take(&mut call.attrs);
-            return Some(self.beside(&probe, &attrs, call));
+            return self.put(probe, position, call, |call| &mut call.attrs);
         }
         // What the place begins with is a value: it is looked at on its way to the call.
         let passing = passing();
@@ -159,12 +154,7 @@ impl Walk<'_> {
             if original.args.iter().all(repeatable) {
                 probe = Prober::after(&original.to_token_stream(), &probe);
             }
-            if position != Position::Inside {
-                self.before.push(probe);
-                return None;
-            }
-            let attrs = std::mem::take(&mut call.attrs);
-            return Some(self.beside(&probe, &attrs, call));
+            return self.put(probe, position, call, |call| &mut call.attrs);
         }
         if !std {
             return None;
@@ -208,12 +198,7 @@ impl Walk<'_> {
         })?;
         let asks = self.asks(entry.name)?;
         let probe = self.prober.certain(asks, entry, path);
-        if position != Position::Inside {
-            self.before.push(probe);
-            return None;
-        }
-        let attrs = std::mem::take(&mut call.attrs);
-        Some(self.beside(&probe, &attrs, call))
+        self.put(probe, position, call, |call| &mut call.attrs)
     }
 
     /// The callee is asked.
@@ -238,12 +223,11 @@ impl Walk<'_> {
 
     /// Puts `probe` where the callee stands, or, if the call is a whole statement, in a copy of it before.
     fn on_its_way(&mut self, call: &mut ExprCall, probe: &TokenStream, original: &ExprCall, position: Position) {
-        let callee = self.through(probe, &call.func);
         if position == Position::Whole && original.args.iter().all(duplicable) {
-            let copy = ExprCall { func: Box::new(callee), ..original.clone() };
-            self.before.push(generated!(let _ = #copy;));
+            let (function, ExprCall { func, args, .. }) = (passing(), original);
+            self.before.push(generated!(let #function = #func; let _ = #function(#args); #probe));
         } else {
-            *call.func = callee;
+            *call.func = self.through(probe, &call.func);
         }
     }
 
@@ -291,11 +275,28 @@ impl Walk<'_> {
 
 /// How.
 impl Walk<'_> {
+    /// Puts `probe` before the statement if that begins with `expr`, or else beside `expr`; what then takes its place has the
+    /// attributes too.
+    pub(super) fn put<E: ToTokens>(
+        &mut self,
+        probe: TokenStream,
+        position: Position,
+        expr: &mut E,
+        attrs: impl FnOnce(&mut E) -> &mut Vec<Attribute>,
+    ) -> Option<Expr> {
+        if position != Position::Inside {
+            self.before.push(probe);
+            return None;
+        }
+        let attrs = std::mem::take(attrs(expr));
+        Some(self.beside(&probe, &attrs, expr))
+    }
+
     /// `match value { value => (if false { probe }, value).1 }`.
     ///
     /// Temporaries of `value` live as long as without it, and the result is moved whole: a part of a tuple that lived as long
     /// would keep it borrowed. The tuple inside keeps the compiler from looking into here for what does not fit outside.
-    pub(super) fn beside(&self, probe: &TokenStream, attrs: &[Attribute], value: &impl ToTokens) -> Expr {
+    fn beside(&self, probe: &TokenStream, attrs: &[Attribute], value: &impl ToTokens) -> Expr {
         let dead = Prober::dead(probe);
         Expr::Match(Prober::in_place_of(&value.to_token_stream(), attrs, &dead))
     }

@@ -336,16 +336,10 @@ impl Walk<'_> {
                 }
                 None
             }
-            Expr::Macro(expr) => match self.macro_call(&mut expr.mac) {
-                Some(probe) if position == Position::Inside => {
-                    let attrs = std::mem::take(&mut expr.attrs);
-                    Some(self.beside(&probe, &attrs, expr))
-                }
-                probe => {
-                    self.before.extend(probe);
-                    None
-                }
-            },
+            Expr::Macro(expr) => {
+                let probe = self.macro_call(&mut expr.mac);
+                probe.and_then(|probe| self.put(probe, position, expr, |expr| &mut expr.attrs))
+            }
             Expr::MethodCall(call) => self.method_call(call, position),
             Expr::Path(path) if path.attrs.is_empty() => {
                 let path = path.clone();
