@@ -77,6 +77,8 @@ pub mod io;
 #[doc(hidden)]
 pub mod macros_support;
 pub mod net;
+#[cfg(test)]
+mod on_fibers;
 pub mod os;
 pub mod process;
 pub mod runtime;

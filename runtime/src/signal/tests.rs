@@ -3,6 +3,7 @@
 
 use super::{Signal, Signals, ctrl_c};
 use crate::conformance::on_fiber;
+use crate::on_fibers::on_one_worker;
 use crate::runtime::{Builder, Handle, Reason, State};
 use crate::time::{sleep, timeout};
 use crate::{Cancelled, spawn};
@@ -17,10 +18,6 @@ use std::time::Duration;
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn on_one_worker<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Builder::new().workers(1).build().unwrap().run(f)
 }
 
 /// Sends the calling thread a signal, whose handler has run when this returns.

@@ -18,6 +18,7 @@ mod barrier;
 pub mod broadcast;
 mod channel;
 mod condvar;
+mod iter;
 #[expect(unsafe_code, reason = "hands out references to what it made")]
 mod lazy_lock;
 pub mod mpmc;

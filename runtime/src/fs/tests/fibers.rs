@@ -3,43 +3,16 @@
 use super::{Place, fifo};
 use crate::conformance::pattern;
 use crate::fs::{File, OpenOptions};
+use crate::on_fibers::{cancelled, is_cancelled, on_one_worker, until_waiting};
 use crate::runtime::{Builder, Handle, Reason, State};
+use crate::spawn;
 use crate::time::{sleep, timeout};
-use crate::{Cancelled, JoinHandle, spawn};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// Runs `f` as a fiber of a runtime with one worker, so that whatever holds up the worker holds up the test.
-fn on_one_worker<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Builder::new().workers(1).build().unwrap().run(f)
-}
-
-fn is_cancelled(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|source| source.is::<Cancelled>())
-}
-
-/// Waits until some fiber waits for this.
-fn until_waiting(reason: Reason) {
-    let waits = || {
-        let dump = Handle::try_current().unwrap().dump();
-        dump.fibers().iter().any(|fiber| fiber.state() == State::Waiting(reason))
-    };
-    while !waits() {
-        sleep(Duration::from_micros(100));
-    }
-}
-
-/// Cancels a fiber in its wait and returns the error that the wait gave.
-fn cancelled<T: Send + 'static>(reason: Reason, f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Error {
-    let fiber: JoinHandle<io::Result<T>> = spawn(f);
-    until_waiting(reason);
-    fiber.cancel();
-    fiber.join().expect("the first wait gives an error").err().expect("it was cancelled")
-}
 
 fn pipe() -> (File, File) {
     let (reader, writer) = io::pipe().unwrap();

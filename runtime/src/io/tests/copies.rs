@@ -4,7 +4,8 @@ use crate::conformance::{on_fiber, pattern};
 use crate::fs::{self, File, OpenOptions};
 use crate::io::{PipeReader, PipeWriter, copy, pipe};
 use crate::net::UnixStream;
-use crate::runtime::{Builder, Handle, Reason, State};
+use crate::on_fibers::on_one_worker;
+use crate::runtime::{Handle, Reason, State};
 use crate::time::{sleep, timeout};
 use crate::{Cancelled, spawn};
 use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -49,10 +50,6 @@ fn sink() -> (PipeWriter, crate::JoinHandle<Vec<u8>>) {
         all
     };
     (writer, spawn(collect))
-}
-
-fn on_one_worker<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Builder::new().workers(1).build().unwrap().run(f)
 }
 
 #[test]

@@ -2,19 +2,14 @@
 
 use super::{fill, local_pair, on_fiber, pattern};
 use crate::net::{self, Shutdown, SocketAddr, TcpListener, TcpStream};
-use crate::runtime::Builder;
+use crate::on_fibers::{is_cancelled, on_one_worker};
 use crate::time::{sleep, timeout};
-use crate::{Cancelled, JoinHandle, spawn, yield_now};
+use crate::{JoinHandle, spawn, yield_now};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(600);
-
-/// Runs `f` as a fiber of a runtime with one worker, so that whatever holds up the worker holds up the test.
-fn on_one_worker<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Builder::new().workers(1).build().unwrap().run(f)
-}
 
 /// Both ends of this crate's kind.
 fn connection() -> (TcpStream, TcpStream) {
@@ -26,10 +21,6 @@ fn connection() -> (TcpStream, TcpStream) {
 /// Lets the other fibers of the worker come to their waits.
 fn let_others_wait() {
     sleep(Duration::from_millis(5));
-}
-
-fn is_cancelled(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|source| source.is::<Cancelled>())
 }
 
 /// How many descriptors the process has.

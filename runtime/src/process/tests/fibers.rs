@@ -1,43 +1,16 @@
 //! What a fiber does and a thread does not: wait beside its siblings, be cancelled, run out of time.
 
+use crate::on_fibers::{cancelled, is_cancelled, on_one_worker, until_waiting};
 use crate::os::unix::process::{ChildExt, CommandExt, ExitStatusExt};
 use crate::process::{Child, Command, Stdio};
-use crate::runtime::{Builder, Handle, Reason, State};
+use crate::runtime::{Handle, Reason};
 use crate::sync::Semaphore;
-use crate::time::{sleep, timeout};
-use crate::{Cancelled, JoinHandle, spawn, sys};
+use crate::time::timeout;
+use crate::{spawn, sys};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// Runs `f` as a fiber of a runtime with one worker, so that whatever holds up the worker holds up the test.
-fn on_one_worker<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    Builder::new().workers(1).build().unwrap().run(f)
-}
-
-fn is_cancelled(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|source| source.is::<Cancelled>())
-}
-
-/// Waits until a fiber waits for this.
-fn until_waiting(reason: Reason) {
-    let waits = || {
-        let dump = Handle::try_current().unwrap().dump();
-        dump.fibers().iter().any(|fiber| fiber.state() == State::Waiting(reason))
-    };
-    while !waits() {
-        sleep(Duration::from_micros(100));
-    }
-}
-
-/// Cancels a fiber in its wait and returns the error that the wait gave.
-fn cancelled<T: Send + 'static>(reason: Reason, f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Error {
-    let fiber: JoinHandle<io::Result<T>> = spawn(f);
-    until_waiting(reason);
-    fiber.cancel();
-    fiber.join().expect("the first wait gives an error").err().expect("it was cancelled")
-}
 
 fn sleeper() -> Command {
     let mut command = Command::new("sleep");

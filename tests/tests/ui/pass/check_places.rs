@@ -208,6 +208,7 @@ twice! {
             .lock()
             + { a }.lock()
             + (*(&a)).lock()
+            // SAFETY: the pointer was made of the reference `b`, which lives on.
             + unsafe { &*(&raw const *b) }.lock()
     }
 }

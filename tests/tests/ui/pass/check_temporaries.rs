@@ -224,6 +224,7 @@ twice! {
     }
     pub fn unsafe_tail() -> u32 {
         let own = loud("own");
+        // SAFETY: the pointer is to `own`, which lives until the function ends.
         let number = unsafe { (*(&raw const own)).lock().wait() };
         say("end");
         number

@@ -113,6 +113,7 @@ fn fallible(text: String) -> Result<u32, std::num::ParseIntError> {
 /// `pointer` has to be valid.
 #[fiber::task]
 unsafe fn read_it(pointer: &u8) -> u8 {
+    // SAFETY: a reference is valid, and a byte may be copied.
     unsafe { std::ptr::from_ref(pointer).read() }
 }
 
