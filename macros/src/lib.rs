@@ -61,7 +61,7 @@ use proc_macro::TokenStream;
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say. Not yet in effect |
 /// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
-/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes. They have no effect before there are time slices |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// A wrong argument is an error at its place that lists the right ones.
@@ -211,7 +211,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `companion` | `"name"`, or `false` | another name for the companion (`spawn_name` for associated functions), where the function's is also that of a module, type or crate; or none, for a task that is only called |
 /// | `associated` | none | the function stands in an `impl` block |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
-/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes. They have no effect before there are time slices |
+/// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in
@@ -409,7 +409,7 @@ pub fn allow_blocking(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// # assert_eq!(sum(vec![1, 2]), 3);
 /// ```
 ///
-/// At a checkpoint a fiber that has used up its time slice lets others run. (Time slices are not in effect yet.) It never
+/// At a checkpoint a fiber that has used up its time slice lets others run. It never
 /// ends a fiber.
 #[proc_macro_attribute]
 pub fn checkpoint(_: TokenStream, item: TokenStream) -> TokenStream {

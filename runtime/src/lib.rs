@@ -96,9 +96,9 @@ pub use sched::cancel::Cancelled;
 pub use sync::select;
 pub use task::{
     Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
-    Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, current,
-    is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, spawn, spawn_local, try_current,
-    yield_now,
+    Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, checkpoint,
+    current, is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, should_yield, spawn,
+    spawn_local, try_current, yield_now,
 };
 
 /// What `join!` and `try_join!` call: no part of the interface.

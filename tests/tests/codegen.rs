@@ -1,5 +1,6 @@
-//! What the checks leave in an optimised program: nothing. A function with an attribute and the same one without compile
-//! to the same instructions, and to the same places in panic messages.
+//! What the attributes leave in an optimised program. Checks: nothing; a function with them and the same one without compile to the
+//! same instructions, and to the same places in panic messages. Checkpoints: a load and a branch, and nothing in loops that call
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,28 +72,74 @@ pub fn walked(names: &[&str], sizes: &HashMap<String, usize>, mut source: &[u8])
 }
 "#;
 
+/// A loop that calls nothing and that the compiler vectorises, inside one that gets a checkpoint.
+const VECTORS: &str = r#"
+ATTRIBUTE
+#[inline(never)]
+pub fn scale(row: &mut [f32], by: f32) {
+    for number in row.iter_mut() {
+        *number *= by;
+    }
+}
+"#;
+
+/// One that gets a checkpoint, unless its attribute says otherwise.
+const WAITING: &str = r#"
+ATTRIBUTE
+pub fn position(bytes: &[u8], wanted: u8) -> usize {
+    let mut index = 0;
+    while bytes[index] != wanted {
+        index += 1;
+    }
+    index
+}
+"#;
+
 #[test]
 fn a_checked_function_compiles_to_what_it_is_without_the_check() {
-    let bare = assembly("bare", "");
-    for attribute in ["#[fiber::check]", "#[fiber::check(checkpoints = true)]"] {
-        let checked = assembly("checked", attribute);
-        assert!(bare.contains("walked"), "the function is there");
-        let difference = bare.lines().zip(checked.lines()).position(|(bare, checked)| bare != checked);
-        assert!(
-            bare == checked,
-            "{attribute} changes the code, from line {difference:?} on: {:#?}",
-            difference.map(|line| [&bare, &checked].map(|text| text.lines().skip(line).take(5).collect::<Vec<_>>()))
-        );
-    }
+    assert!(assembly("bare", SOURCE, "").contains("walked"), "the function is there");
+    same(SOURCE, "", "#[fiber::check]");
+}
+
+#[test]
+fn innermost_loops_without_calls_are_left_as_they_are() {
+    assert!(assembly("bare", VECTORS, "").contains("scale"), "the function is there");
+    same(VECTORS, "", "#[fiber::check(checkpoints = true)]");
+}
+
+#[test]
+fn a_checkpoint_is_one_load_and_a_branch() {
+    let bare = assembly("bare", WAITING, "");
+    let checked = assembly("checked", WAITING, "#[fiber::check(checkpoints = true)]");
+    // What reads the word is what names it: the one place, and the table of names that some targets take it from.
+    let reads = |text: &str| text.lines().filter(|line| line.contains("slice") && line.contains("OPEN")).count();
+    assert_eq!(reads(&bare), 0);
+    assert!((1..=3).contains(&reads(&checked)), "{checked}");
+    let calls = |text: &str| text.lines().filter(|line| line.contains("call") || line.contains("\tbl")).count();
+    assert_eq!(calls(&checked), calls(&bare) + 1, "out of line, for when the slice is over: {checked}");
+    same(WAITING, "", "#[fiber::check(checkpoints = false)]");
+}
+
+/// Wants the source to compile to the same with both attributes.
+fn same(source: &str, one: &str, other: &str) {
+    let (bare, checked) = (assembly("bare", source, one), assembly("checked", source, other));
+    let difference = bare.lines().zip(checked.lines()).position(|(bare, checked)| bare != checked);
+    assert!(
+        bare == checked,
+        "{other} changes the code, from line {difference:?} on: {:#?}",
+        difference.map(|line| [&bare, &checked].map(|text| text.lines().skip(line).take(5).collect::<Vec<_>>()))
+    );
 }
 
 /// The optimised assembly of the source with `attribute`, without what only names files.
-fn assembly(name: &str, attribute: &str) -> String {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("codegen");
+fn assembly(name: &str, text: &str, attribute: &str) -> String {
+    // Of the test's own: they run at once.
+    let folder = format!("codegen-{}", std::thread::current().name().unwrap());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     fs::create_dir_all(&folder).unwrap();
     // The same file name: it is in the panic messages.
     let source = folder.join("source.rs");
-    fs::write(&source, SOURCE.replace("ATTRIBUTE", attribute)).unwrap();
+    fs::write(&source, text.replace("ATTRIBUTE", attribute)).unwrap();
     let output = folder.join(format!("{name}.s"));
     let libraries = env::current_exe().unwrap().parent().unwrap().to_owned();
     let status = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))

@@ -27,11 +27,12 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread::Result as Outcome;
+use std::time::Duration;
 
 /// Who waits: a fiber, or a thread that is no fiber.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub(crate) enum Waiter {
 #[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) task: Option<&'static Task>,
+    /// Where it was spawned, if somebody's code did it.
+    pub(crate) site: Option<&'static Location<'static>>,
     /// Who answers for the fiber, if it is a scope's.
     pub(crate) parent: Option<Arc<dyn Parent>>,
     /// What few fibers have, apart, so that the others need not carry it.
@@ -66,6 +69,8 @@ pub(crate) struct Custom {
     pub(crate) name: Option<Arc<str>>,
     /// Bytes of stack; `None` for the runtime's default.
     pub(crate) stack_size: Option<usize>,
+    /// How long it may run before it is asked to yield; `None` for the runtime's default.
+    pub(crate) timeslice: Option<Duration>,
     /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
     pub(crate) locals: Option<Box<Locals>>,
 }
@@ -81,6 +86,11 @@ impl Identity {
 
     pub(crate) fn stack_size(&self) -> Option<usize> {
         self.custom.as_ref()?.stack_size
+    }
+
+    pub(crate) fn timeslice(&self) -> Option<Duration> {
+        let custom = self.custom.as_ref().and_then(|custom| custom.timeslice);
+        custom.or_else(|| self.task?.attributes().timeslice())
     }
 }
 

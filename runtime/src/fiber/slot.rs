@@ -9,12 +9,13 @@
 
 use super::context::{Context, Suspender};
 use super::reason::Reason;
-use super::record::{FiberRef, Header};
+use super::record::{FiberRef, Header, Identity};
 use super::stack::{Stack, StackBounds};
 use crate::registry::Task;
 use crate::sys::prefetch::CACHE_LINE;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
@@ -51,6 +52,10 @@ pub(crate) struct SlotInfo {
     /// The fiber's identifier; 0 while the slot is free.
     id: AtomicU64,
     task: AtomicPtr<Task>,
+    /// Where the fiber was spawned; null if nobody knows.
+    site: AtomicPtr<Location<'static>>,
+    /// The fiber's time slice in microseconds; zero for the runtime's.
+    slice: AtomicU32,
 }
 
 /// A fiber as an observer saw it.
@@ -62,6 +67,9 @@ pub(crate) struct Observed {
     pub(crate) reason: Option<Reason>,
     /// In the worker's coarse clock.
     pub(crate) since: u32,
+    pub(crate) site: Option<&'static Location<'static>>,
+    /// The fiber's own time slice in microseconds; zero if it has none.
+    pub(crate) slice: u32,
 }
 
 impl Slot {
@@ -169,20 +177,59 @@ fn phase_of(status: u32) -> Phase {
 
 impl SlotInfo {
     const fn new() -> SlotInfo {
-        SlotInfo { id: AtomicU64::new(0), task: AtomicPtr::new(ptr::null_mut()) }
+        SlotInfo {
+            id: AtomicU64::new(0),
+            task: AtomicPtr::new(ptr::null_mut()),
+            site: AtomicPtr::new(ptr::null_mut()),
+            slice: AtomicU32::new(0),
+        }
     }
 
-    /// Notes whose slot this is.
-    pub(crate) fn publish(&self, id: u64, task: Option<&'static Task>) {
+    /// Notes whose slot this is. `slice` in microseconds, zero for the runtime's.
+    pub(crate) fn publish(&self, id: u64, identity: &Identity, slice: u32) {
+        fn pointer<T>(to: Option<&'static T>) -> *mut T {
+            to.map_or(ptr::null_mut(), |to| ptr::from_ref(to).cast_mut())
+        }
         // An observer that sees what follows sees the slot free, or this fiber: never the one before.
         fence(Release);
-        self.task.store(task.map_or(ptr::null_mut(), |task| ptr::from_ref(task).cast_mut()), Relaxed);
+        self.task.store(pointer(identity.task), Relaxed);
+        self.site.store(pointer(identity.site), Relaxed);
+        self.slice.store(slice, Relaxed);
         self.id.store(id, Release);
     }
 
     /// Notes that the slot is free.
     pub(crate) fn clear(&self) {
         self.id.store(0, Release);
+    }
+
+    /// The fiber in `slot`, whose information this is.
+    fn observe(&self, slot: &Slot) -> Option<Observed> {
+        let id = self.id.load(Acquire);
+        if id == 0 {
+            return None;
+        }
+        let status = slot.status.load(Relaxed);
+        let since = slot.since.load(Relaxed);
+        let task = self.task.load(Relaxed);
+        let site = self.site.load(Relaxed);
+        let slice = self.slice.load(Relaxed);
+        fence(Acquire);
+        if self.id.load(Relaxed) != id {
+            return None;
+        }
+        let phase = phase_of(status);
+        Some(Observed {
+            id,
+            // SAFETY: only `publish` stores here, and it stores `'static` references or null.
+            task: unsafe { task.as_ref() },
+            phase,
+            reason: (phase == Phase::Waiting).then(|| Reason::from_number((status >> 8) as u8)).flatten(),
+            since,
+            // SAFETY: as for the task.
+            site: unsafe { site.as_ref() },
+            slice,
+        })
     }
 }
 
@@ -237,32 +284,18 @@ impl SlotSlab {
 
     /// The fibers that are in the slab, each as it was at some moment of the call. From any thread.
     pub(crate) fn observe(&self) -> Vec<Observed> {
-        let mut seen = Vec::new();
-        for chunk in self.chunks() {
-            for (slot, info) in chunk.slots.iter().zip(&chunk.infos) {
-                let id = info.id.load(Acquire);
-                if id == 0 {
-                    continue;
-                }
-                let status = slot.status.load(Relaxed);
-                let since = slot.since.load(Relaxed);
-                let task = info.task.load(Relaxed);
-                fence(Acquire);
-                if info.id.load(Relaxed) != id {
-                    continue;
-                }
-                let phase = phase_of(status);
-                seen.push(Observed {
-                    id,
-                    // SAFETY: only `publish` stores here, and it stores `'static` references or null.
-                    task: unsafe { task.as_ref() },
-                    phase,
-                    reason: (phase == Phase::Waiting).then(|| Reason::from_number((status >> 8) as u8)).flatten(),
-                    since,
-                });
-            }
-        }
-        seen
+        let chunks = self.chunks();
+        chunks
+            .flat_map(|chunk| chunk.slots.iter().zip(&chunk.infos).filter_map(|(slot, info)| info.observe(slot)))
+            .collect()
+    }
+
+    /// The fiber in this slot of the slab, as it was at some moment of the call. From any thread.
+    pub(crate) fn observe_one(&self, slot: *const Slot) -> Option<Observed> {
+        self.chunks().find_map(|chunk| {
+            let index = slot.addr().checked_sub(chunk.slots.as_ptr().addr())? / size_of::<Slot>();
+            chunk.infos.get(index)?.observe(&chunk.slots[index])
+        })
     }
 
     /// The taken slots. Called by the worker that owns the slab.

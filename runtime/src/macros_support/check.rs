@@ -369,4 +369,6 @@ pub mod probes {
 /// Where the attributes insert it, a fiber may be made to yield. It never ends a fiber: code between two calls that may
 /// wait was written as atomic.
 #[inline(always)]
-pub fn checkpoint() {}
+pub fn checkpoint() {
+    crate::sched::slice::checkpoint();
+}

@@ -2,10 +2,14 @@
 
 use super::error::{Cause, RuntimeError};
 use super::handle::Runtime;
+use super::held::{HeldWorker, OnHeld};
 use crate::Numa;
 use crate::driver::DriverKind;
 use crate::fiber::stack::SizeClass;
+use crate::sched::monitor::SHORTEST_SLICE;
 use crate::sys::cpu;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// More workers than any machine has processors; they would only wait for each other.
@@ -29,6 +33,9 @@ const SMALLEST_STACK: usize = 16 << 10;
 /// | [`shutdown_timeout`](Self::shutdown_timeout) | `FIBER_SHUTDOWN_TIMEOUT` | 10 s |
 /// | [`dump_on_sigquit`](Self::dump_on_sigquit) | `FIBER_DUMP_ON_SIGQUIT` | no |
 /// | [`measure_stacks`](Self::measure_stacks) | `FIBER_MEASURE_STACKS` | no |
+/// | [`timeslice`](Self::timeslice) | `FIBER_TIMESLICE` | 5 ms |
+/// | [`held_limit`](Self::held_limit) | `FIBER_HELD_LIMIT` | 25 ms |
+/// | [`on_held`](Self::on_held) | | standard error |
 ///
 /// Sizes are written `65536`, `64k`, `1m`; durations `500us`, `10ms`, `2s`; switches `0` or `1`.
 ///
@@ -39,7 +46,7 @@ const SMALLEST_STACK: usize = 16 << 10;
 /// assert_eq!(runtime.run(|| 1), 1);
 /// # Ok::<(), fiber::runtime::RuntimeError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     pub(super) workers: Option<usize>,
@@ -51,6 +58,9 @@ pub struct Builder {
     pub(super) shutdown_timeout: Duration,
     pub(super) dump_on_sigquit: bool,
     pub(super) measure_stacks: bool,
+    pub(super) timeslice: Duration,
+    pub(super) held_limit: Option<Duration>,
+    pub(super) on_held: Option<OnHeld>,
 }
 
 impl Default for Builder {
@@ -65,6 +75,9 @@ impl Default for Builder {
             shutdown_timeout: Duration::from_secs(10),
             dump_on_sigquit: false,
             measure_stacks: false,
+            timeslice: Duration::from_millis(5),
+            held_limit: Some(Duration::from_millis(25)),
+            on_held: None,
         }
     }
 }
@@ -135,6 +148,34 @@ impl Builder {
         self
     }
 
+    /// How long a fiber may run, without a wait, before its next [checkpoint](crate::checkpoint()) yields; the default is 5 ms, of the
+    /// order of the kernel's own (`base_slice_ns` of EEVDF, 3 ms on most machines, as of Linux 6.6). At least 100 us.
+    ///
+    /// A thread looks at the workers at half the shortest time slice in the process while any of them is awake: at 5 ms that takes
+    /// about a thousandth of a processor, at 100 us some hundredths.
+    pub fn timeslice(mut self, timeslice: Duration) -> Builder {
+        self.timeslice = timeslice;
+        self
+    }
+
+    /// How long a fiber may hold its worker before that is reported: by [`on_held`](Self::on_held); else, with the feature `tracing`,
+    /// as an event of the level `WARN` and the target `fiber`; else on standard error. At most five reports in a minute are made in
+    /// a process. `None` for no reports. The default is 25 ms.
+    ///
+    /// The report has the stack of the worker's thread. To have it, the thread is sent `SIGURG`, which ends some system calls with
+    /// [`Interrupted`](std::io::ErrorKind::Interrupted) (signal(7)); nothing is sent before there is a report to make.
+    pub fn held_limit(mut self, limit: impl Into<Option<Duration>>) -> Builder {
+        self.held_limit = limit.into();
+        self
+    }
+
+    /// What to do when a fiber holds its worker for longer than the [limit](Self::held_limit). It runs on a thread of the runtime's, which
+    /// does nothing else meanwhile: it should return soon, and must not wait for fibers of a held worker.
+    pub fn on_held(mut self, f: impl Fn(&HeldWorker) + Send + Sync + 'static) -> Builder {
+        self.on_held = Some(Arc::new(f));
+        self
+    }
+
     /// Starts the runtime: its workers are up when this returns.
     ///
     /// # Errors
@@ -150,6 +191,9 @@ impl Builder {
         }
         if builder.blocking_threads == 0 {
             return Err(Cause::NoBlockingThreads.into());
+        }
+        if builder.timeslice < SHORTEST_SLICE {
+            return Err(Cause::ShortSlice(builder.timeslice).into());
         }
         super::launch::launch(builder)
     }
@@ -176,7 +220,30 @@ impl Builder {
         environment.apply("FIBER_SHUTDOWN_TIMEOUT", "a duration, such as 500ms or 10s", duration, timeout)?;
         environment.apply("FIBER_DUMP_ON_SIGQUIT", "0 or 1", switch, |on| self.dump_on_sigquit = on)?;
         environment.apply("FIBER_MEASURE_STACKS", "0 or 1", switch, |on| self.measure_stacks = on)?;
+        let slice = |slice| self.timeslice = slice;
+        environment.apply("FIBER_TIMESLICE", "a duration from 100us, such as 500us or 5ms", duration, slice)?;
+        let limits = "a duration, such as 25ms, or `off`";
+        let limit = |text: &str| if text == "off" { Some(None) } else { duration(text).map(Some) };
+        environment.apply("FIBER_HELD_LIMIT", limits, limit, |limit| self.held_limit = limit)?;
         Ok(self)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("stack_size", &self.stack_size)
+            .field("numa", &self.numa)
+            .field("driver", &self.driver)
+            .field("blocking_threads", &self.blocking_threads)
+            .field("name", &self.name)
+            .field("shutdown_timeout", &self.shutdown_timeout)
+            .field("dump_on_sigquit", &self.dump_on_sigquit)
+            .field("measure_stacks", &self.measure_stacks)
+            .field("timeslice", &self.timeslice)
+            .field("held_limit", &self.held_limit)
+            .finish_non_exhaustive()
     }
 }
 

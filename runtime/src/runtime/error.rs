@@ -4,9 +4,11 @@ use super::dump::{Count, Dump};
 use crate::driver::DriverError;
 use crate::fiber::stack::StackError;
 use crate::registry::DuplicateTask;
+use crate::sched::monitor::SHORTEST_SLICE;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 /// A runtime could not start. The text says why, and what to do about it.
 ///
@@ -24,6 +26,7 @@ pub(super) enum Cause {
     NoWorkers,
     NoBlockingThreads,
     TooManyWorkers(usize),
+    ShortSlice(Duration),
     Environment { variable: &'static str, value: String, expected: &'static str },
     Stack(StackError),
     Driver(DriverError),
@@ -50,6 +53,9 @@ impl fmt::Display for RuntimeError {
                     f,
                     "{workers} workers were asked for, and at most 4096 make sense; the default is one for each processor"
                 )
+            }
+            Cause::ShortSlice(slice) => {
+                write!(f, "a time slice of {slice:?} was asked for, and the shortest is {SHORTEST_SLICE:?}")
             }
             Cause::Environment { variable, value, expected } => {
                 write!(f, "the environment variable {variable} is `{value}`; expected {expected}")

@@ -3,6 +3,7 @@
 use super::config::Builder;
 use super::dump::Dump;
 use super::error::{RuntimeError, ShutdownError};
+use super::metrics::Metrics;
 use super::process;
 use crate::driver::DriverKind;
 use crate::fiber::Reason;
@@ -11,11 +12,11 @@ use crate::fiber::spans::Inherited;
 use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::cancel;
 use crate::sched::worker::Worker;
-use crate::sched::{Scheduler, WaitList};
+use crate::sched::{Scheduler, WaitList, monitor};
 use crate::sys::stderr::say;
 use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
 use std::fmt;
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
@@ -112,7 +113,7 @@ impl Runtime {
         F: FnOnce() -> T + Send,
         T: Send,
     {
-        self.run_as(Identity::default(), f)
+        self.run_as(Identity { site: Some(Location::caller()), ..Identity::default() }, f)
     }
 
     /// [`run`](Self::run), as a fiber with this name.
@@ -216,6 +217,8 @@ impl Runtime {
             !within || thread::panicking(),
             "a Runtime was dropped or shut down on one of its own fibers, which would wait for itself"
         );
+        // To the end: until then the fibers that are left let each other run.
+        let watched = Watched(&self.scheduler);
         if within {
             return Ok(());
         }
@@ -234,8 +237,19 @@ impl Runtime {
         if wait_until(blocking.emptied(), left, || blocking.is_empty()) {
             blocking.join();
         }
+        // No more looks at homes that others will live in.
+        drop(watched);
         self.scheduler.homes.iter().for_each(|home| home.retire());
         Ok(())
+    }
+}
+
+/// Ends the watch over a runtime when dropped.
+struct Watched<'a>(&'a Arc<Scheduler>);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        monitor::leave(self.0);
     }
 }
 
@@ -304,12 +318,14 @@ impl Handle {
 
     /// Spawns a fiber on this runtime. As [`fiber::spawn`](crate::spawn). If the runtime has ended, or is about to, the fiber is
     /// cancelled before it starts.
+    #[track_caller]
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::new(self.scheduler.spawn(f, Identity { span: Inherited::current(), ..Identity::default() }))
+        let identity = Identity { site: Some(Location::caller()), span: Inherited::current(), ..Identity::default() };
+        JoinHandle::new(self.scheduler.spawn(f, identity))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].
@@ -334,6 +350,12 @@ impl Handle {
     pub fn driver(&self) -> DriverKind {
         // Every worker has reported before there is a handle.
         self.scheduler.driver.get().map_or(DriverKind::Auto, |(kind, _)| *kind)
+    }
+
+    /// What the runtime has done so far. From anywhere.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.scheduler)
     }
 
     /// How many threads the runtime has for [`blocking`](crate::blocking) calls, and how many calls wait for one. From anywhere.

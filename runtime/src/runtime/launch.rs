@@ -3,14 +3,14 @@
 use super::config::Builder;
 use super::error::{Cause, RuntimeError};
 use super::handle::{Runtime, Workers};
-use super::{process, quit, stall};
+use super::{held, process, quit, stall};
 use crate::driver::{Driver, DriverConfig};
 use crate::fiber::block::Keep;
 use crate::fiber::overflow::{self, AltStack};
 use crate::fiber::record::FiberRef;
 use crate::fiber::stack::{SizeClass, StackConfig, StackPool};
 use crate::sched::worker::{Worker, overflowing_fiber};
-use crate::sched::{Scheduler, Settings};
+use crate::sched::{Scheduler, Settings, monitor};
 use crate::sys::cpu;
 use crate::sys::numa::{self, Node};
 use crate::task::Pool;
@@ -34,6 +34,12 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
         driver: DriverConfig { kind: builder.driver, ..DriverConfig::default() },
+        timeslice: builder.timeslice,
+        held_limit: builder.held_limit,
+        held: Box::new({
+            let on_held = builder.on_held.clone();
+            move |scheduler, held| held::report(on_held.as_ref(), scheduler, held)
+        }),
         stalled: stall::report,
     };
     let nodes = numa::nodes();
@@ -68,6 +74,7 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     drop(report);
     // Each worker reports once, or ends without a word.
     let failure = reports.iter().take(threads.len()).fold(failure, |failure, report| failure.or(report.err()));
+    let failure = failure.or_else(|| monitor::enter(&scheduler).err().map(Cause::Thread));
     let runtime = Runtime::from_parts(scheduler, workers, threads, builder.shutdown_timeout);
     match failure {
         None => {

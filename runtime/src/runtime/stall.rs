@@ -7,7 +7,7 @@
 
 use super::dump::Dump;
 use super::{process, quit};
-use crate::sched::{Scheduler, scheduler};
+use crate::sched::{Scheduler, monitor, scheduler};
 use crate::sys::stderr::say;
 use crate::sys::threads;
 use std::sync::Arc;
@@ -52,6 +52,9 @@ fn stalled(runtimes: &[Arc<Scheduler>]) -> Option<Option<usize>> {
     if !runtimes.iter().all(idle) || scheduler::rest_epoch() != epoch {
         return None;
     }
-    let ours = runtimes.iter().map(|runtime| runtime.workers()).sum::<usize>() + blocked + quit::threads();
+    let ours = runtimes.iter().map(|runtime| runtime.workers()).sum::<usize>()
+        + blocked
+        + quit::threads()
+        + monitor::threads();
     Some(all.map(|all| all.saturating_sub(ours)))
 }

@@ -121,7 +121,7 @@ impl<'a> Current<'a> {
 
     /// Whether it is in a `no_suspend` section.
     #[inline]
-    fn is_to_stay(&self) -> bool {
+    pub(super) fn is_to_stay(&self) -> bool {
         self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
     }
 

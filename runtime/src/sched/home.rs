@@ -4,6 +4,7 @@
 //! is closed or that serves another worker by now, and does nothing there.
 
 use super::inbox::{Inbox, Sleep};
+use super::progress::Progress;
 use crate::driver::Doorbell;
 use crate::fiber::record::FiberRef;
 use crate::fiber::slot::SlotSlab;
@@ -26,6 +27,8 @@ pub(crate) struct Home {
     /// Fibers spawned on this worker and ended on it; each written by the worker alone. See `Scheduler::live`.
     spawned: AtomicU64,
     ended: AtomicU64,
+    /// What the monitor goes by.
+    pub(crate) progress: Progress,
     /// The worker's clock, in `clock::COARSE` units, as of its last turn.
     pub(crate) coarse_now: AtomicU32,
 }
@@ -45,6 +48,7 @@ impl Home {
                 names: Mutex::default(),
                 spawned: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
+                progress: Progress::new(),
                 coarse_now: AtomicU32::new(0),
             }))
         })
@@ -53,6 +57,7 @@ impl Home {
     /// Moves in. Called by the worker.
     pub(crate) fn open(&self, doorbell: Doorbell) {
         *self.doorbell.lock().unwrap_or_else(PoisonError::into_inner) = Some(doorbell);
+        self.progress.begin();
         self.sleep.wake_up();
         self.inbox.open();
     }
@@ -60,6 +65,7 @@ impl Home {
     /// Moves out. Called by the worker after its last fiber has ended.
     pub(crate) fn close(&self) {
         self.inbox.close();
+        self.progress.withdraw();
         *self.doorbell.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

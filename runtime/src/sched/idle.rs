@@ -49,6 +49,11 @@ impl Idle {
         counts & SEARCHING_MASK == 0 && counts / AWAKE < self.workers
     }
 
+    /// Whether no worker is awake.
+    pub(crate) fn all_asleep(&self) -> bool {
+        self.counts.load(SeqCst) / AWAKE == 0
+    }
+
     /// A worker goes to sleep. `true` if it was the last searcher.
     pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
         let mut sleepers = self.lock();

@@ -8,6 +8,8 @@
 //! 3. Everything that could give this worker work is looked at once more.
 //! 4. The driver waits, for a completion, the doorbell, or the next timer.
 
+use super::clock;
+use super::monitor;
 use super::scheduler::Stage;
 use super::worker::Worker;
 use crossbeam_deque::Steal;
@@ -95,6 +97,7 @@ impl Worker {
         }
         self.home.sleep().wake_up();
         self.searching.set(self.scheduler.idle.wake_up(self.index));
+        monitor::worker_woke();
     }
 
     /// The last look before sleep.
@@ -103,7 +106,7 @@ impl Worker {
     }
 
     fn sleep(&self) {
-        self.read_clock();
+        self.set_clock(clock::now());
         let timer = self.timers.borrow().next_deadline();
         let quiet = timer.is_none() && self.driver.borrow().in_flight() == 0 && self.served.get() == 0;
         let trim = self.trim_stacks();
@@ -113,6 +116,8 @@ impl Worker {
         }
         let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
         self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
+        // The turn begins now: it does not answer for the sleep.
+        self.set_clock(clock::now());
         if quiet {
             self.scheduler.end_rest();
         }

@@ -3,6 +3,7 @@
 use super::home::Home;
 use super::idle::Idle;
 use super::injector::Injector;
+use super::monitor::OnHeld;
 use super::worker::Worker;
 use crate::driver::DriverKind;
 use crate::fiber::join::Completed;
@@ -14,6 +15,7 @@ use crossbeam_deque::Stealer;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// How a runtime's workers are set up.
 pub(crate) struct Settings {
@@ -24,6 +26,12 @@ pub(crate) struct Settings {
     /// Whether the deepest use of each fiber's stack is measured when it ends.
     pub(crate) measure_stacks: bool,
     pub(crate) driver: crate::driver::DriverConfig,
+    /// How long a fiber may run before it is asked to yield.
+    pub(crate) timeslice: Duration,
+    /// How long a fiber may hold its worker before that is reported; `None` if nothing is.
+    pub(crate) held_limit: Option<Duration>,
+    /// Called on the monitor's thread when a fiber holds its worker for longer.
+    pub(crate) held: OnHeld,
     /// Called on a worker when all fibers wait and nothing inside the runtime can wake one.
     pub(crate) stalled: fn(&Scheduler),
 }
@@ -141,10 +149,15 @@ impl Scheduler {
     /// Ends are counted before spawns are: every fiber whose end is counted has its spawn counted too, so the difference is
     /// never too small.
     pub(crate) fn live(&self) -> u64 {
+        self.fibers().1
+    }
+
+    /// How many fibers were spawned, and how many of them have not ended; as [`live`](Self::live).
+    pub(crate) fn fibers(&self) -> (u64, u64) {
         let ended: u64 = self.homes.iter().map(|home| home.ended()).sum();
         let pushed = self.injector.lock().pushed();
-        let spawned: u64 = self.homes.iter().map(|home| home.spawned()).sum();
-        spawned + pushed - ended
+        let spawned = pushed + self.homes.iter().map(|home| home.spawned()).sum::<u64>();
+        (spawned, spawned - ended)
     }
 
     /// Whether any queue that all workers serve has a fresh fiber.

@@ -6,6 +6,7 @@ use super::cancel;
 use super::choice::Choice;
 use super::clock;
 use super::home::Home;
+use super::monitor;
 use super::ready::ReadyQueue;
 use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
@@ -65,7 +66,6 @@ pub(crate) struct Worker {
     pub(super) choice: Choice,
     ids: Cell<(u64, u64)>,
     limits: Cell<(u64, u64)>,
-    turn: Cell<u32>,
     turn_length: Cell<u32>,
     /// The clock as of this turn.
     pub(super) now: Cell<u64>,
@@ -138,7 +138,6 @@ impl Worker {
             choice: Choice::seeded(index as u64 + 1),
             ids: Cell::new((0, 0)),
             limits: Cell::new((0, 0)),
-            turn: Cell::new(0),
             turn_length: Cell::new(TURN),
             now: Cell::new(now),
             seen_stage: Cell::new(Stage::Running),
@@ -203,10 +202,10 @@ impl Worker {
 
     /// Resumes ready fibers, at most a turn's worth.
     fn run_ready(&self) {
-        for _ in 0..self.turn_length.get() {
-            let Some(slot) = self.ready.pop() else {
-                break;
-            };
+        self.home.progress.begin_batch(self.turn_length.get());
+        while self.home.progress.has_next_of_batch()
+            && let Some(slot) = self.ready.pop()
+        {
             self.prefetch_next();
             // SAFETY: slots are never unmapped.
             self.resume(unsafe { slot.as_ref() });
@@ -234,6 +233,7 @@ impl Worker {
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
         slot.set_phase(Phase::Running);
+        self.home.progress.resume(slot);
         // SAFETY: the slot is taken (it was in the ready queue, or was just filled), by this worker, and this is its loop, so no
         // fiber is running.
         let ended = unsafe { slot.resume() };
@@ -250,10 +250,10 @@ impl Worker {
 
     /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
     fn start_fresh(&self) {
-        for _ in 0..FRESH {
-            let Some(fiber) = self.next_fresh() else {
-                break;
-            };
+        self.home.progress.begin_batch(FRESH);
+        while self.home.progress.has_next_of_batch()
+            && let Some(fiber) = self.next_fresh()
+        {
             self.start(fiber);
         }
     }
@@ -276,19 +276,24 @@ impl Worker {
     /// Looks at everything but the ready and fresh queues: the driver, the clock, the timers, the inbox, the injector, and
     /// whether the runtime ends.
     pub(super) fn attend(&self) {
+        let mut served = 0;
         {
             let mut driver = self.driver.borrow_mut();
             // A worker with nothing to run is about to park, and that submits and waits in one system call.
             if self.has_runnable() || driver.has_completions() {
-                driver.turn(&mut |completion| self.complete(completion));
+                driver.turn(&mut |completion| {
+                    served += 1;
+                    self.complete(completion);
+                });
             }
         }
-        self.read_clock();
-        self.fire_timers();
+        let held = self.read_clock();
+        served += self.fire_timers();
+        if held {
+            self.home.progress.count_late(served);
+        }
         self.home.inbox().drain(|fiber| self.look_at(&fiber));
-        let turn = self.turn.get().wrapping_add(1);
-        self.turn.set(turn);
-        if turn.is_multiple_of(INJECTOR_EVERY)
+        if self.home.progress.end_turn().is_multiple_of(INJECTOR_EVERY)
             && let Some(fiber) = self.scheduler.injector.pop()
         {
             self.stop_searching();
@@ -311,23 +316,33 @@ impl Worker {
         }
     }
 
-    pub(super) fn read_clock(&self) {
+    /// Reads the clock. Whether the turn that ends has taken so long that a fiber has held the worker beyond the limit.
+    fn read_clock(&self) -> bool {
         let now = clock::now();
         let took = now - self.now.get();
-        self.now.set(now);
-        self.home.coarse_now.store(clock::coarse(now), Relaxed);
+        self.set_clock(now);
         let length = self.turn_length.get();
-        self.turn_length.set(if took > LONG_TURN_NS {
-            (length / 2).max(SHORTEST_TURN)
+        if took > LONG_TURN_NS {
+            self.turn_length.set((length / 2).max(SHORTEST_TURN));
+            self.scheduler.settings.held_limit.is_some_and(|limit| took > clock::nanoseconds(limit))
         } else {
-            (length * 2).min(TURN)
-        });
+            self.turn_length.set((length * 2).min(TURN));
+            false
+        }
     }
 
-    fn fire_timers(&self) {
+    pub(super) fn set_clock(&self, now: u64) {
+        self.now.set(now);
+        self.home.coarse_now.store(clock::coarse(now), Relaxed);
+    }
+
+    /// Fires the timers that are due; how many.
+    fn fire_timers(&self) -> u64 {
         let mut timers = self.timers.borrow_mut();
+        let mut fired = 0;
         if !timers.is_empty() {
             timers.expire(self.now.get(), |alarm| {
+                fired += 1;
                 // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
                 // this worker; `Timer`'s destructor cancels it before that frame goes.
                 unsafe {
@@ -336,6 +351,7 @@ impl Worker {
                 }
             });
         }
+        fired
     }
 
     pub(super) fn complete(&self, completion: Completion) {
@@ -440,8 +456,9 @@ impl Worker {
         if let Some(task) = fiber.identity.task {
             task.counters().started(self.index);
         }
+        let slice = fiber.identity.timeslice().map_or(0, monitor::keep_slice);
         // SAFETY: as in `finish`.
-        unsafe { info.as_ref() }.publish(fiber.id, fiber.identity.task);
+        unsafe { info.as_ref() }.publish(fiber.id, &fiber.identity, slice);
         let context = Context::new(stack, slot.as_ptr(), fiber_main);
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, context) };

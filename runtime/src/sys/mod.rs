@@ -12,6 +12,7 @@ pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod splice;
+pub(crate) mod stack_trace;
 pub(crate) mod stderr;
 pub(crate) mod sync;
 pub(crate) mod threads;

@@ -41,6 +41,21 @@ pub(crate) fn register(signal: i32, arrival: Arc<impl Arrival>) -> io::Result<Re
     Ok(registration)
 }
 
+/// What a handler may do that looks around: nothing but atomics and calls that are safe in a handler.
+pub(crate) type Walk = fn();
+
+/// Calls `walk` in the handler of this signal from now on, for good.
+///
+/// # Errors
+///
+/// What the system reports.
+pub(crate) fn register_walk(signal: i32, walk: Walk) -> io::Result<()> {
+    // SAFETY: by the contract of `Walk`; the registry puts `errno` back.
+    unsafe { signal_hook_registry::register(signal, walk) }?;
+    move_off_the_stack(signal);
+    Ok(())
+}
+
 /// Ends what [`register`] began.
 pub(crate) fn unregister(registration: Registration) {
     signal_hook_registry::unregister(registration);

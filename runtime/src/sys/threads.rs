@@ -14,6 +14,35 @@ pub(crate) fn count() -> Option<usize> {
     Some(threads.flatten().filter(|thread| !is_kernels(&thread.path())).count())
 }
 
+/// The calling thread, as the kernel numbers it.
+pub(crate) fn current() -> i32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
+
+/// What the kernel has done with a thread so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    /// Nanoseconds on a processor.
+    pub(crate) ran: u64,
+    /// Nanoseconds for which it was ready and had none. The present wait comes in when it ends.
+    pub(crate) waited: u64,
+    /// Whether it runs or is ready, as opposed to blocked.
+    pub(crate) is_ready: bool,
+}
+
+/// The standing of a thread of this process, from its `schedstat` (the kernel's Documentation/scheduler/sched-stats.rst) and its `stat`
+/// (proc(5)); `None` where there are no such files.
+pub(crate) fn standing(thread: i32) -> Option<Standing> {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/task/{thread}/{file}")).ok();
+    let times = read("schedstat")?;
+    let mut times = times.split_ascii_whitespace().map(|time| time.parse().ok());
+    let (ran, waited) = (times.next()??, times.next()??);
+    // The state comes after the name, which may have anything in it.
+    let is_ready = read("stat")?.rsplit_once(')')?.1.trim_start().starts_with('R');
+    Some(Standing { ran, waited, is_ready })
+}
+
 static BLOCKED: AtomicIsize = AtomicIsize::new(0);
 
 /// Counts the calling thread among those that wait for nothing but fibers. Called once it can be woken; whoever wakes it

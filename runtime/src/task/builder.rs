@@ -10,6 +10,7 @@ use crate::fiber::spans::Inherited;
 use crate::runtime::process;
 use crate::sched::worker::Worker;
 use crate::sched::{Current, Scheduler};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,11 +50,12 @@ where
     T: Send + 'static,
 {
     let span = Inherited::current();
+    let site = Some(Location::caller());
     let identity = match fiber_local::inherited() {
-        None => Identity { span, ..Identity::default() },
+        None => Identity { site, span, ..Identity::default() },
         locals => {
             let custom = Some(Box::new(Custom { locals, ..Custom::default() }));
-            Identity { custom, span, ..Identity::default() }
+            Identity { site, custom, span, ..Identity::default() }
         }
     };
     // SAFETY: closure and result are `Send + 'static`.
@@ -168,7 +170,8 @@ impl Builder {
             stack_size: attributes.stack_size(),
             numa: attributes.numa(),
             priority: attributes.priority(),
-            timeslice: attributes.timeslice(),
+            // A fiber has its task's unless it is given another.
+            timeslice: None,
             migratable: attributes.migrate(),
         }
     }
@@ -199,7 +202,8 @@ impl Builder {
         self
     }
 
-    /// How long the fiber may run before it should yield. **Not yet in effect**: kept, and shown by `Debug`.
+    /// How long the fiber may run before its next [checkpoint](crate::checkpoint()) yields, instead of the runtime's
+    /// [`timeslice`](crate::runtime::Builder::timeslice). From 100 us; shorter ones are taken as that.
     pub fn timeslice(mut self, timeslice: Duration) -> Builder {
         self.timeslice = Some(timeslice);
         self
@@ -216,11 +220,13 @@ impl Builder {
         self
     }
 
+    #[track_caller]
     fn identity(self) -> Identity {
+        let Builder { task, name, stack_size, timeslice, .. } = self;
         let locals = fiber_local::inherited();
-        let custom = (self.name.is_some() || self.stack_size.is_some() || locals.is_some())
-            .then(|| Box::new(Custom { name: self.name, stack_size: self.stack_size, locals }));
-        Identity { task: self.task, parent: None, custom, span: Inherited::current() }
+        let custom = (name.is_some() || stack_size.is_some() || timeslice.is_some() || locals.is_some())
+            .then(|| Box::new(Custom { name, stack_size, timeslice, locals }));
+        Identity { task, site: Some(Location::caller()), parent: None, custom, span: Inherited::current() }
     }
 
     /// Spawns a fiber with these properties. As [`spawn`].

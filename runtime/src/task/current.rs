@@ -4,7 +4,7 @@ use super::registry::Task;
 use crate::fiber::Named;
 use crate::fiber::record::FiberRef;
 use crate::fiber::unwind::CancelReason;
-use crate::sched::{Current, cancel};
+use crate::sched::{Current, cancel, slice};
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -175,4 +175,61 @@ pub fn yield_now() {
         }
         None => std::thread::yield_now(),
     }
+}
+
+/// Yields if the running fiber has used up its time slice: what the attributes put into loops, for code that they do not see. Never
+/// unwinds. On a thread, and in `no_suspend`, it does nothing.
+///
+/// It reads one word of memory, and costs a fraction of a nanosecond while there is nothing to do. How long a slice is, the
+/// runtime says ([`timeslice`](crate::runtime::Builder::timeslice)), or the task (`#[fiber::task(timeslice = "1ms")]`), or
+/// the [`Builder`](crate::Builder::timeslice) of the fiber.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// # fiber::runtime::Builder::new().workers(1).build().unwrap().run(|| {
+/// let done = Arc::new(AtomicBool::new(false));
+/// fiber::spawn({
+///     let done = done.clone();
+///     move || done.store(true, Ordering::Relaxed)
+/// });
+/// let compute = |chunk: u64| (0..chunk).fold(0_u64, |sum, n| sum.wrapping_add(n * n));
+/// let mut sum = 0_u64;
+/// // There is one worker, and the other fiber gets its turn.
+/// while !done.load(Ordering::Relaxed) {
+///     sum = sum.wrapping_add(compute(100));
+///     fiber::checkpoint();
+/// }
+/// # });
+/// ```
+#[inline]
+pub fn checkpoint() {
+    slice::checkpoint();
+}
+
+/// Whether the running fiber has used up its time slice: then the next [`checkpoint`] yields. For code that does so itself, at a place
+/// where it has put its data in order. `false` on a thread.
+///
+/// It becomes true some time after the slice has passed: half the shortest slice in the process, or more on a busy machine.
+/// [`yield_now`] begins a new slice, as each wait does.
+///
+/// # Examples
+///
+/// ```
+/// # fiber::runtime::Builder::new().workers(1).build().unwrap().run(|| {
+/// let mut rounds = 0_u64;
+/// while !fiber::should_yield() {
+///     rounds += 1;
+/// }
+/// fiber::yield_now();
+/// assert!(rounds > 0);
+/// # });
+/// ```
+#[inline]
+#[must_use]
+pub fn should_yield() -> bool {
+    slice::is_used_up()
 }

@@ -29,7 +29,7 @@ pub(crate) use blocking::{Pool, ask, try_blocking};
 pub use builder::{Builder, spawn, spawn_local};
 pub use cancel_token::CancelToken;
 pub use cancellation::{cancel_reason, is_cancelled, no_suspend, shield};
-pub use current::{Fiber, FiberId, current, try_current, yield_now};
+pub use current::{Fiber, FiberId, checkpoint, current, should_yield, try_current, yield_now};
 pub use fiber_local::FiberLocal;
 pub use join_error::JoinError;
 pub(crate) use join_handle::wait_for;

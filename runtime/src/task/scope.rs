@@ -202,6 +202,7 @@ impl<'scope> Scope<'scope, '_> {
     /// # Panics
     ///
     /// On a thread, if no runtime is up.
+    #[track_caller]
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,

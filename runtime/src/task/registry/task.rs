@@ -223,13 +223,13 @@ impl Attributes {
         self.priority
     }
 
-    /// `timeslice = "..."`: how long one of its fibers may run before a checkpoint yields. Not yet in effect.
+    /// `timeslice = "..."`: how long one of its fibers may run before a checkpoint yields.
     #[must_use]
     pub fn timeslice(&self) -> Option<Duration> {
         self.timeslice
     }
 
-    /// Whether loops in the function get checkpoints: `false` after `checkpoints = false`. Not yet in effect.
+    /// Whether loops in the function get checkpoints: `false` after `checkpoints = false`.
     #[must_use]
     pub fn checkpoints(&self) -> bool {
         self.checkpoints
@@ -242,7 +242,7 @@ impl Attributes {
         self.migrate
     }
 
-    /// `allow(path, ...)`: the blocking items that the function may call, as written. Not yet in effect.
+    /// `allow(path, ...)`: the blocking items that the function may call, as written.
     #[must_use]
     pub fn allowed(&self) -> &'static [&'static str] {
         self.allowed

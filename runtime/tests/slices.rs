@@ -1,0 +1,242 @@
+#![cfg(not(loom))]
+//! Time slices, and workers that are held.
+
+mod common;
+
+use common::runtime;
+use fiber::runtime::{Builder, Handle, HeldWorker};
+use fiber::time::sleep;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Long after which a test that waits in a loop gives up.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+fn flag() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(false))
+}
+
+/// Computes until told to stop, without a wait and without a call that could be one.
+#[fiber::check(checkpoints = true)]
+fn compute_until(stop: &AtomicBool) -> u64 {
+    let (mut rounds, begin) = (0_u64, Instant::now());
+    while !stop.load(SeqCst) {
+        rounds = black_box(rounds + 1);
+        assert!(rounds % 4096 != 0 || begin.elapsed() < GENEROUS, "nobody else was let run");
+    }
+    rounds
+}
+
+#[test]
+fn fibers_that_compute_take_turns() {
+    runtime(1).run(|| {
+        let (one, two) = (flag(), flag());
+        let computing = fiber::spawn({
+            let one = one.clone();
+            move || compute_until(&one)
+        });
+        let other = fiber::spawn({
+            let (one, two) = (one.clone(), two.clone());
+            move || {
+                one.store(true, SeqCst);
+                compute_until(&two)
+            }
+        });
+        // On the way to its wait, this one computes too.
+        compute_until(&one);
+        two.store(true, SeqCst);
+        computing.join().unwrap();
+        other.join().unwrap();
+        assert!(Handle::try_current().unwrap().metrics().slices_expired > 0);
+    });
+}
+
+#[test]
+fn a_timer_fires_beside_a_fiber_that_computes() {
+    runtime(1).run(|| {
+        let done = flag();
+        fiber::spawn({
+            let done = done.clone();
+            move || {
+                for _ in 0..3 {
+                    sleep(Duration::from_millis(1));
+                }
+                done.store(true, SeqCst);
+            }
+        });
+        compute_until(&done);
+    });
+}
+
+#[test]
+fn should_yield_says_when_the_slice_has_passed_and_a_yield_begins_the_next() {
+    runtime(1).run(|| {
+        assert!(!fiber::should_yield(), "a slice has just begun");
+        let begin = Instant::now();
+        while !fiber::should_yield() {
+            assert!(begin.elapsed() < GENEROUS, "the slice never ends");
+        }
+        assert!(fiber::should_yield(), "it stays used up");
+        fiber::yield_now();
+        assert!(!fiber::should_yield());
+    });
+    assert!(!fiber::should_yield(), "a thread has none");
+}
+
+#[fiber::task(timeslice = "100us")]
+fn impatient() -> Duration {
+    slice()
+}
+
+/// How long it takes until the slice is used up.
+fn slice() -> Duration {
+    let begin = Instant::now();
+    while !fiber::should_yield() {
+        assert!(begin.elapsed() < GENEROUS, "the slice never ends");
+    }
+    begin.elapsed()
+}
+
+#[test]
+fn a_fiber_has_its_own_slice_its_tasks_or_the_runtimes() {
+    // The runtime's is longer than the whole test.
+    let runtime = Builder::new().workers(1).timeslice(Duration::from_secs(3600)).build().unwrap();
+    runtime.run(|| {
+        impatient::spawn().join().unwrap();
+        fiber::Builder::new().timeslice(Duration::from_millis(1)).spawn(slice).join().unwrap();
+        // So long that nobody sees its end.
+        let patient = impatient::builder().timeslice(Duration::from_secs(3600)).spawn(|| {
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_millis(20) {
+                assert!(!fiber::should_yield());
+            }
+        });
+        patient.join().unwrap();
+    });
+}
+
+#[test]
+fn a_checkpoint_does_not_yield_where_the_fiber_must_stay() {
+    runtime(1).run(|| {
+        let others = Arc::new(AtomicU64::new(0));
+        fiber::spawn({
+            let others = others.clone();
+            move || {
+                others.fetch_add(1, SeqCst);
+            }
+        });
+        fiber::no_suspend(|| {
+            while !fiber::should_yield() {}
+            fiber::checkpoint();
+            assert_eq!(others.load(SeqCst), 0);
+        });
+        let begin = Instant::now();
+        while others.load(SeqCst) == 0 {
+            fiber::checkpoint();
+            assert!(begin.elapsed() < GENEROUS, "the question is still open, or is put again");
+        }
+    });
+}
+
+#[test]
+fn a_checkpoint_does_not_end_a_cancelled_fiber() {
+    runtime(1).run(|| {
+        let (started, done) = (flag(), flag());
+        let fiber = fiber::spawn({
+            let (started, done) = (started.clone(), done.clone());
+            move || {
+                started.store(true, SeqCst);
+                compute_until(&done)
+            }
+        });
+        compute_until(&started);
+        fiber.cancel();
+        done.store(true, SeqCst);
+        assert!(fiber.join().is_ok(), "it was not unwound where it did not wait");
+    });
+}
+
+/// Its name is looked for in the report.
+#[inline(never)]
+fn hold_the_worker(until: &AtomicBool) {
+    let begin = Instant::now();
+    while !until.load(SeqCst) {
+        std::hint::spin_loop();
+        assert!(begin.elapsed() < GENEROUS, "nobody noticed");
+    }
+}
+
+#[test]
+fn a_held_worker_is_reported_with_its_fiber_and_its_stack() {
+    let (tell, told) = channel::<HeldWorker>();
+    let noticed = flag();
+    let tell = Mutex::new(tell);
+    let on_held = {
+        let noticed = noticed.clone();
+        move |held: &HeldWorker| {
+            let _ = tell.lock().unwrap().send(held.clone());
+            noticed.store(true, SeqCst);
+        }
+    };
+    let runtime = Builder::new().workers(1).held_limit(Duration::from_millis(10)).on_held(on_held).build().unwrap();
+    let (id, line) = runtime.run(|| {
+        sleep(Duration::from_millis(1));
+        let holder = move || {
+            // A timer that will be late.
+            fiber::spawn_local(|| sleep(Duration::from_millis(1)));
+            fiber::yield_now();
+            hold_the_worker(&noticed);
+            fiber::current().id()
+        };
+        let line = line!() + 1;
+        let fiber = fiber::Builder::new().name("hog").spawn(holder);
+        (fiber.join().unwrap(), line)
+    });
+    let held = told.recv().unwrap();
+    assert_eq!((held.fiber(), held.name(), held.worker()), (id, Some("hog"), 0));
+    assert!(held.time() >= Duration::from_millis(10));
+    let site = held.spawned_at().unwrap();
+    assert_eq!((site.file(), site.line()), (file!(), line));
+    let text = held.to_string();
+    if cfg!(feature = "backtrace") {
+        assert!(text.contains("hold_the_worker"), "{text}");
+        assert!(!text.contains("fiber::sched"), "only the fiber's own functions: {text}");
+    }
+    let metrics = runtime.handle().metrics();
+    assert!(metrics.workers_held >= 1);
+    assert!(metrics.late >= 1, "{metrics:?}");
+}
+
+#[test]
+fn fresh_fibers_of_a_held_worker_are_taken_by_others() {
+    let runtime = Builder::new().workers(2).held_limit(None).build().unwrap();
+    runtime.run(|| {
+        let done = flag();
+        fiber::spawn({
+            let done = done.clone();
+            move || done.store(true, SeqCst)
+        });
+        // This worker's fiber goes on only when that has run, elsewhere.
+        hold_the_worker(&done);
+    });
+}
+
+#[test]
+fn the_monitor_sleeps_while_nothing_runs_and_wakes_with_the_first_fiber() {
+    let runtime = runtime(2);
+    for _ in 0..3 {
+        // Longer than the monitor looks at sleeping workers.
+        std::thread::sleep(Duration::from_millis(400));
+        runtime.run(|| {
+            let done = flag();
+            fiber::spawn_local({
+                let done = done.clone();
+                move || done.store(true, SeqCst)
+            });
+            compute_until(&done);
+        });
+    }
+}
