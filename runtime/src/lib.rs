@@ -88,6 +88,7 @@ pub mod sync;
 mod sys;
 mod task;
 pub mod time;
+mod topology;
 
 pub use fiber::CancelReason;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};

@@ -4,6 +4,7 @@ use super::dump::{Count, Dump};
 use crate::driver::DriverError;
 use crate::fiber::stack::StackError;
 use crate::registry::DuplicateTask;
+use crate::sched::nodes::UnknownNode;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -25,6 +26,7 @@ pub(super) enum Cause {
     NoBlockingThreads,
     TooManyWorkers(usize),
     Environment { variable: &'static str, value: String, expected: &'static str },
+    Node(UnknownNode),
     Stack(StackError),
     Driver(DriverError),
     Duplicate(DuplicateTask),
@@ -54,6 +56,7 @@ impl fmt::Display for RuntimeError {
             Cause::Environment { variable, value, expected } => {
                 write!(f, "the environment variable {variable} is `{value}`; expected {expected}")
             }
+            Cause::Node(unknown) => write!(f, "the default for `numa` cannot be had: {unknown}"),
             Cause::Stack(error) => write!(f, "the stack size cannot be used: {error}"),
             Cause::Driver(error) => error.fmt(f),
             Cause::Duplicate(error) => error.fmt(f),

@@ -4,6 +4,7 @@
 //! is closed or that serves another worker by now, and does nothing there.
 
 use super::inbox::{Inbox, Sleep};
+use super::rings::Nearness;
 use crate::driver::Doorbell;
 use crate::fiber::record::FiberRef;
 use crate::fiber::slot::SlotSlab;
@@ -26,6 +27,9 @@ pub(crate) struct Home {
     /// Fibers spawned on this worker and ended on it; each written by the worker alone. See `Scheduler::live`.
     spawned: AtomicU64,
     ended: AtomicU64,
+    /// Fresh fibers that the worker took from others, by `Nearness`, and how often it slept. Written by the worker alone.
+    stolen: [AtomicU64; 4],
+    sleeps: AtomicU64,
     /// The worker's clock, in `clock::COARSE` units, as of its last turn.
     pub(crate) coarse_now: AtomicU32,
 }
@@ -45,6 +49,8 @@ impl Home {
                 names: Mutex::default(),
                 spawned: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
+                stolen: [const { AtomicU64::new(0) }; 4],
+                sleeps: AtomicU64::new(0),
                 coarse_now: AtomicU32::new(0),
             }))
         })
@@ -67,6 +73,7 @@ impl Home {
     pub(crate) fn retire(&'static self) {
         self.spawned.store(0, Relaxed);
         self.ended.store(0, Relaxed);
+        self.stolen.iter().chain([&self.sleeps]).for_each(|count| count.store(0, Relaxed));
         RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
@@ -104,6 +111,25 @@ impl Home {
     #[inline]
     pub(crate) fn count_ended(&self) {
         self.ended.store(self.ended.load(Relaxed) + 1, Release);
+    }
+
+    /// Counts fibers that the worker took from others. By the worker.
+    pub(crate) fn count_stolen(&self, from: Nearness, fibers: u64) {
+        let count = &self.stolen[from as usize];
+        count.store(count.load(Relaxed) + fibers, Relaxed);
+    }
+
+    /// Counts a sleep. By the worker.
+    pub(crate) fn count_sleep(&self) {
+        self.sleeps.store(self.sleeps.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(crate) fn stolen(&self, from: Nearness) -> u64 {
+        self.stolen[from as usize].load(Relaxed)
+    }
+
+    pub(crate) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Relaxed)
     }
 
     pub(crate) fn spawned(&self) -> u64 {

@@ -6,93 +6,155 @@
 //! at everything *after* it has said so (`Worker::park`), which closes the gap between a publisher that saw it searching
 //! and its own last look. What it finds then, it does not keep to itself: several may have published meanwhile, so the last
 //! searcher wakes a worker, as if it published the work itself.
+//!
+//! Workers are counted in groups, one for each NUMA node, because there is work that only the workers of a node may take. For such
+//! work the protocol is the one above within the group: the searchers of others do not help. For work that anybody may take every
+//! searcher counts, and a publisher wakes the nearest sleeper. "The last searcher" is therefore asked twice, of the group and of all.
+//! Of two that end their search in different groups at once each takes itself off its own count first and reads the others' then, in one
+//! order for all (sequential consistency): at least one of them sees that it was the last. If both do, both wake, and the second wakes nobody.
 
 use crate::sys::sync::atomic::Ordering::SeqCst;
 use crate::sys::sync::{AtomicUsize, Mutex, fence};
 
 /// Counts of one runtime's workers.
 pub(crate) struct Idle {
+    groups: Box<[Group]>,
+    /// For each worker its group.
+    group_of: Box<[usize]>,
+    /// Of each group.
+    sleepers: Mutex<Box<[Vec<usize>]>>,
+}
+
+/// Counts of the workers of one node.
+#[repr(align(128))]
+struct Group {
     workers: usize,
     /// Workers searching, in the low half; workers awake, in the high half.
     counts: AtomicUsize,
-    sleepers: Mutex<Vec<usize>>,
+}
+
+/// Whether a worker that ended its search was the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Last {
+    /// Of its group.
+    pub(crate) of_group: bool,
+    /// Of all workers.
+    pub(crate) of_all: bool,
 }
 
 const AWAKE: usize = 1 << (usize::BITS / 2);
 const SEARCHING: usize = 1;
 const SEARCHING_MASK: usize = AWAKE - 1;
 
-impl Idle {
-    /// All workers awake, none searching.
-    pub(crate) fn new(workers: usize) -> Idle {
-        Idle { workers, counts: AtomicUsize::new(workers * AWAKE), sleepers: Mutex::new(Vec::with_capacity(workers)) }
+impl Group {
+    fn searches(&self) -> bool {
+        self.counts.load(SeqCst) & SEARCHING_MASK != 0
     }
 
-    /// The worker to wake for work that was just published, if any. It counts as awake and searching already.
-    pub(crate) fn worker_to_wake(&self) -> Option<usize> {
+    fn has_sleeper(&self) -> bool {
+        self.counts.load(SeqCst) / AWAKE < self.workers
+    }
+}
+
+impl Idle {
+    /// All workers awake, none searching. `group_of` has for each worker its group; no group is empty.
+    pub(crate) fn new(group_of: &[usize]) -> Idle {
+        let groups = group_of.iter().max().map_or(0, |last| last + 1);
+        let group = |group: usize| {
+            let workers = group_of.iter().filter(|&&of| of == group).count();
+            Group { workers, counts: AtomicUsize::new(workers * AWAKE) }
+        };
+        let groups: Box<[Group]> = (0..groups).map(group).collect();
+        let sleepers = groups.iter().map(|group| Vec::with_capacity(group.workers)).collect();
+        Idle { groups, group_of: group_of.into(), sleepers: Mutex::new(sleepers) }
+    }
+
+    /// The worker to wake for work that was just published and that anybody may take, if any: of the first group in `order`, which
+    /// has all of them, that has a sleeper. It counts as awake and searching already.
+    pub(crate) fn worker_to_wake(&self, order: &[usize]) -> Option<usize> {
+        let is_due = || {
+            !order.iter().any(|&group| self.groups[group].searches())
+                && order.iter().any(|&group| self.groups[group].has_sleeper())
+        };
+        self.choose(is_due, order)
+    }
+
+    /// The worker to wake for work that was just published and that only this group may take, if any. It counts as awake and
+    /// searching already.
+    pub(crate) fn worker_to_wake_on(&self, group: usize) -> Option<usize> {
+        self.worker_to_wake(&[group])
+    }
+
+    fn choose(&self, is_due: impl Fn() -> bool, order: &[usize]) -> Option<usize> {
         fence(SeqCst);
-        if !self.wake_is_due() {
+        if !is_due() {
             return None;
         }
         let mut sleepers = self.lock();
         // Again, under the lock: two publishers at once wake one worker.
-        if !self.wake_is_due() {
+        if !is_due() {
             return None;
         }
-        let worker = sleepers.pop()?;
-        self.counts.fetch_add(AWAKE + SEARCHING, SeqCst);
+        let (group, worker) = order.iter().find_map(|&group| Some((group, sleepers[group].pop()?)))?;
+        self.groups[group].counts.fetch_add(AWAKE + SEARCHING, SeqCst);
         Some(worker)
     }
 
-    fn wake_is_due(&self) -> bool {
-        let counts = self.counts.load(SeqCst);
-        counts & SEARCHING_MASK == 0 && counts / AWAKE < self.workers
-    }
-
-    /// A worker goes to sleep. `true` if it was the last searcher.
-    pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
+    /// A worker goes to sleep. Whether it was the last searcher.
+    pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> Last {
+        let group = self.group_of[worker];
         let mut sleepers = self.lock();
         let change = AWAKE + if searching { SEARCHING } else { 0 };
-        let before = self.counts.fetch_sub(change, SeqCst);
-        sleepers.push(worker);
-        searching && before & SEARCHING_MASK == 1
+        let before = self.groups[group].counts.fetch_sub(change, SeqCst);
+        sleepers[group].push(worker);
+        drop(sleepers);
+        if searching { self.last(group, before) } else { Last::default() }
     }
 
     /// A worker wakes. `true` if somebody chose it to search, and so it counts as searching.
     pub(crate) fn wake_up(&self, worker: usize) -> bool {
+        let group = self.group_of[worker];
         let mut sleepers = self.lock();
-        match sleepers.iter().position(|&sleeper| sleeper == worker) {
+        match sleepers[group].iter().position(|&sleeper| sleeper == worker) {
             Some(index) => {
-                sleepers.swap_remove(index);
-                self.counts.fetch_add(AWAKE, SeqCst);
+                sleepers[group].swap_remove(index);
+                self.groups[group].counts.fetch_add(AWAKE, SeqCst);
                 false
             }
             None => true,
         }
     }
 
-    /// Whether a worker without work may search: at most half of them at once.
-    pub(crate) fn start_searching(&self) -> bool {
-        let counts = self.counts.load(SeqCst);
-        if 2 * (counts & SEARCHING_MASK) >= self.workers {
+    /// Whether a worker of this group without work may search: at most half of them at once.
+    pub(crate) fn start_searching(&self, group: usize) -> bool {
+        let Group { workers, counts } = &self.groups[group];
+        if 2 * (counts.load(SeqCst) & SEARCHING_MASK) >= *workers {
             return false;
         }
-        self.counts.fetch_add(SEARCHING, SeqCst);
+        counts.fetch_add(SEARCHING, SeqCst);
         true
     }
 
-    /// A searcher found work. `true` if it was the last one: then the next is to be woken.
-    pub(crate) fn stop_searching(&self) -> bool {
-        self.counts.fetch_sub(SEARCHING, SeqCst) & SEARCHING_MASK == 1
+    /// A searcher of this group found work. If it was the last one, the next is to be woken.
+    pub(crate) fn stop_searching(&self, group: usize) -> Last {
+        let before = self.groups[group].counts.fetch_sub(SEARCHING, SeqCst);
+        self.last(group, before)
+    }
+
+    /// A searcher has taken itself off its group's count.
+    fn last(&self, group: usize, before: usize) -> Last {
+        let of_group = before & SEARCHING_MASK == 1;
+        let mut others = self.groups.iter().enumerate().filter(|&(other, _)| other != group);
+        Last { of_group, of_all: of_group && !others.any(|(_, other)| other.searches()) }
     }
 
     #[cfg(not(loom))]
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Box<[Vec<usize>]>> {
         self.sleepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     #[cfg(loom)]
-    fn lock(&self) -> loom::sync::MutexGuard<'_, Vec<usize>> {
+    fn lock(&self) -> loom::sync::MutexGuard<'_, Box<[Vec<usize>]>> {
         self.sleepers.lock().unwrap()
     }
 }
@@ -103,23 +165,49 @@ mod tests {
 
     #[test]
     fn one_searcher_at_a_time() {
-        let idle = Idle::new(3);
-        assert_eq!(idle.worker_to_wake(), None, "nobody sleeps");
+        let idle = Idle::new(&[0; 3]);
+        assert_eq!(idle.worker_to_wake(&[0]), None, "nobody sleeps");
         idle.fall_asleep(1, false);
         idle.fall_asleep(2, false);
-        assert_eq!(idle.worker_to_wake(), Some(2));
-        assert_eq!(idle.worker_to_wake(), None, "worker 2 searches");
+        assert_eq!(idle.worker_to_wake(&[0]), Some(2));
+        assert_eq!(idle.worker_to_wake(&[0]), None, "worker 2 searches");
         assert!(idle.wake_up(2), "it was chosen");
-        assert!(idle.stop_searching(), "it was the last searcher");
-        assert_eq!(idle.worker_to_wake(), Some(1));
+        assert_eq!(idle.stop_searching(0), Last { of_group: true, of_all: true });
+        assert_eq!(idle.worker_to_wake(&[0]), Some(1));
     }
 
     #[test]
     fn a_worker_that_wakes_by_itself_does_not_search() {
-        let idle = Idle::new(2);
+        let idle = Idle::new(&[0; 2]);
         idle.fall_asleep(0, false);
         assert!(!idle.wake_up(0));
-        assert_eq!(idle.worker_to_wake(), None);
+        assert_eq!(idle.worker_to_wake(&[0]), None);
+    }
+
+    #[test]
+    fn the_nearest_sleeper_is_woken() {
+        let idle = Idle::new(&[0, 0, 1, 1]);
+        for worker in 0..4 {
+            idle.fall_asleep(worker, false);
+        }
+        assert_eq!(idle.worker_to_wake(&[1, 0]), Some(3));
+        assert_eq!(idle.worker_to_wake(&[0, 1]), None, "worker 3 searches, and finds what anybody may take");
+        assert!(idle.wake_up(3));
+        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
+        assert_eq!([(); 2].map(|()| idle.worker_to_wake_on(1)), [Some(2), None]);
+        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
+        assert_eq!(idle.worker_to_wake(&[1, 0]), Some(1), "nobody of group 1 sleeps any more");
+    }
+
+    #[test]
+    fn searchers_of_other_groups_do_not_help_with_bound_work() {
+        let idle = Idle::new(&[0, 1]);
+        idle.fall_asleep(1, false);
+        assert!(idle.start_searching(0));
+        assert_eq!(idle.worker_to_wake(&[1, 0]), None);
+        assert_eq!(idle.worker_to_wake_on(1), Some(1));
+        assert_eq!(idle.stop_searching(0), Last { of_group: true, of_all: false });
+        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
     }
 }
 
@@ -127,6 +215,7 @@ mod tests {
 mod loom_models {
     use super::*;
     use loom::sync::Arc;
+    use loom::sync::atomic::Ordering::Relaxed;
     use loom::thread;
 
     /// Work published while the last searcher gives up: either the publisher is told to wake it, or it sees the work in its
@@ -134,20 +223,48 @@ mod loom_models {
     #[test]
     fn loom_idle_work_is_not_left_when_the_last_searcher_sleeps() {
         loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
+            let idle = Arc::new(Idle::new(&[0; 2]));
             let queue = Arc::new(AtomicUsize::new(0));
-            assert!(idle.start_searching());
+            assert!(idle.start_searching(0));
             let publisher = {
                 let (idle, queue) = (idle.clone(), queue.clone());
                 thread::spawn(move || {
-                    queue.store(1, loom::sync::atomic::Ordering::Relaxed);
-                    idle.worker_to_wake()
+                    queue.store(1, Relaxed);
+                    idle.worker_to_wake(&[0])
                 })
             };
             idle.fall_asleep(0, true);
             fence(SeqCst);
-            let seen = queue.load(loom::sync::atomic::Ordering::Relaxed) == 1;
+            let seen = queue.load(Relaxed) == 1;
             let woken = publisher.join().unwrap();
+            assert!(seen || woken == Some(0), "the work is neither seen nor announced");
+        });
+    }
+
+    /// The same for work that only the searcher's group may take, and while a searcher of another group comes and goes.
+    #[test]
+    fn loom_idle_bound_work_is_not_left_to_other_groups() {
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(&[0, 1]));
+            let queue = Arc::new(AtomicUsize::new(0));
+            assert!(idle.start_searching(0));
+            assert!(idle.start_searching(1));
+            let publisher = {
+                let (idle, queue) = (idle.clone(), queue.clone());
+                thread::spawn(move || {
+                    queue.store(1, Relaxed);
+                    idle.worker_to_wake_on(0)
+                })
+            };
+            let other = {
+                let idle = idle.clone();
+                thread::spawn(move || idle.stop_searching(1))
+            };
+            idle.fall_asleep(0, true);
+            fence(SeqCst);
+            let seen = queue.load(Relaxed) == 1;
+            let woken = publisher.join().unwrap();
+            other.join().unwrap();
             assert!(seen || woken == Some(0), "the work is neither seen nor announced");
         });
     }
@@ -156,18 +273,17 @@ mod loom_models {
     /// other worker is woken for the rest.
     #[test]
     fn loom_idle_the_last_searcher_does_not_keep_work_to_itself() {
-        use loom::sync::atomic::Ordering::Relaxed;
         loom::model(|| {
-            let idle = Arc::new(Idle::new(2));
+            let idle = Arc::new(Idle::new(&[0; 2]));
             let queue = Arc::new(AtomicUsize::new(0));
             idle.fall_asleep(1, false);
-            assert!(idle.start_searching());
+            assert!(idle.start_searching(0));
             let publisher = {
                 let (idle, queue) = (idle.clone(), queue.clone());
                 thread::spawn(move || {
                     let publish = || {
                         queue.fetch_add(1, Relaxed);
-                        idle.worker_to_wake()
+                        idle.worker_to_wake(&[0])
                     };
                     [publish(), publish()]
                 })
@@ -176,8 +292,8 @@ mod loom_models {
             let last = idle.fall_asleep(0, true);
             fence(SeqCst);
             let mut awake = queue.load(Relaxed) > 0;
-            if awake && last {
-                woken.extend(idle.worker_to_wake());
+            if awake && last.of_all {
+                woken.extend(idle.worker_to_wake(&[0]));
             }
             let mut chosen = false;
             if awake {
@@ -192,11 +308,45 @@ mod loom_models {
             let mut left = queue.load(Relaxed);
             if awake && left > 0 {
                 left -= 1;
-                if chosen && idle.stop_searching() && left > 0 {
-                    woken.extend(idle.worker_to_wake());
+                if chosen && idle.stop_searching(0).of_all && left > 0 {
+                    woken.extend(idle.worker_to_wake(&[0]));
                 }
             }
             assert!(left == 0 || woken.contains(&1), "{left} left, woken: {woken:?}");
+        });
+    }
+
+    /// Searchers of two groups find something at once, and a third piece of work was published while they searched: one of them
+    /// wakes the worker that sleeps.
+    #[test]
+    fn loom_idle_two_last_searchers_of_two_groups_do_not_rely_on_each_other() {
+        loom::model(|| {
+            let idle = Arc::new(Idle::new(&[0, 1, 1]));
+            let queue = Arc::new(AtomicUsize::new(0));
+            idle.fall_asleep(2, false);
+            assert!(idle.start_searching(0));
+            assert!(idle.start_searching(1));
+            let end = |group: usize| {
+                let (idle, queue) = (idle.clone(), queue.clone());
+                move || {
+                    if !idle.stop_searching(group).of_all {
+                        return None;
+                    }
+                    fence(SeqCst);
+                    if queue.load(Relaxed) == 0 { None } else { idle.worker_to_wake(&[group, 1 - group]) }
+                }
+            };
+            let other = thread::spawn(end(1));
+            let publisher = {
+                let (idle, queue) = (idle.clone(), queue.clone());
+                thread::spawn(move || {
+                    queue.store(1, Relaxed);
+                    idle.worker_to_wake(&[0, 1])
+                })
+            };
+            let woken = [end(0)(), other.join().unwrap(), publisher.join().unwrap()];
+            let times = woken.iter().filter(|&&worker| worker == Some(2)).count();
+            assert_eq!(times, 1, "{woken:?}");
         });
     }
 }
