@@ -2,7 +2,13 @@
 #![deny(unsafe_code)]
 
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackConfig, StackPool};
+use crate::runtime::Topology;
+use crate::sched::idle::{Idle, Last};
+use crate::sched::rings::{self, Nearness, Plan};
 use std::sync::Arc;
+
+/// Fibers that a worker takes from another at once.
+pub const BATCH: usize = crate::sched::BATCH;
 
 /// The stacks of one worker: a cache on top of a pool of its own.
 ///
@@ -41,5 +47,72 @@ impl Stacks {
     #[inline]
     pub fn give(&mut self, stack: Taken) {
         self.0.give(stack.0);
+    }
+}
+
+/// Who steals from whom, and who is woken: what a runtime's workers ask, without workers.
+///
+/// ```
+/// use fiber::internals::StealPolicy;
+/// use fiber::runtime::Topology;
+///
+/// let policy = StealPolicy::new(&Topology::current(), 2);
+/// assert_eq!(policy.rings(0, u32::MAX).map(|(_, victims)| victims.len()).sum::<usize>(), 1);
+/// assert_eq!(policy.wake_for(0), None, "nobody sleeps");
+/// ```
+pub struct StealPolicy {
+    plan: Plan,
+    idle: Idle,
+}
+
+impl StealPolicy {
+    /// That of a runtime with so many workers, all awake.
+    pub fn new(topology: &Topology, workers: usize) -> StealPolicy {
+        let plan = Plan::new(topology, workers);
+        StealPolicy { idle: Idle::new(&plan.node_of), plan }
+    }
+
+    /// The place of the worker's node among those with workers.
+    pub fn node(&self, worker: usize) -> usize {
+        self.plan.node_of[worker]
+    }
+
+    /// The rings that a worker looks at after so many searches that found nothing: whether it is of another node, and whom it
+    /// has.
+    pub fn rings(&self, worker: usize, misses: u32) -> impl Iterator<Item = (bool, &[usize])> {
+        rings::due(&self.plan.rings[worker], misses).map(|ring| (ring.nearness == Nearness::Remote, &ring.workers[..]))
+    }
+
+    /// A worker has published work that anybody may take: whom it wakes.
+    pub fn wake_for(&self, worker: usize) -> Option<usize> {
+        self.idle.worker_to_wake(&self.plan.outward[self.node(worker)])
+    }
+
+    /// Whether a worker without work may search.
+    pub fn start_searching(&self, worker: usize) -> bool {
+        self.idle.start_searching(self.node(worker))
+    }
+
+    /// A worker that searched has found work. `true` if it is to wake the next if there is more.
+    pub fn stop_searching(&self, worker: usize) -> bool {
+        let Last { of_all, .. } = self.idle.stop_searching(self.node(worker));
+        of_all
+    }
+
+    /// A worker goes to sleep. `true` if it searched, as the last one.
+    pub fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
+        let Last { of_all, .. } = self.idle.fall_asleep(worker, searching);
+        of_all
+    }
+
+    /// A worker wakes. `true` if it was chosen to search.
+    pub fn wake_up(&self, worker: usize) -> bool {
+        self.idle.wake_up(worker)
+    }
+}
+
+impl std::fmt::Debug for StealPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.plan.fmt(f)
     }
 }

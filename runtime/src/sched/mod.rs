@@ -27,7 +27,7 @@ mod choice;
 pub(crate) mod clock;
 mod current;
 mod home;
-mod idle;
+pub(crate) mod idle;
 mod inbox;
 mod injector;
 pub(crate) mod io;
@@ -45,6 +45,8 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking, no_suspend};
+#[cfg(feature = "internals")]
+pub(crate) use park::BATCH;
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
 pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, wait_in};

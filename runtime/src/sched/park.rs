@@ -19,7 +19,7 @@ use std::sync::atomic::fence;
 use std::time::Duration;
 
 /// Fibers taken from a victim at once. More would only move the queue about: what is taken can be stolen again.
-const BATCH: usize = 16;
+pub(crate) const BATCH: usize = 16;
 /// Looks at the outside world before sleeping, a few microseconds in all: waking a parked processor costs tens.
 const SPINS: u32 = 32;
 

@@ -46,7 +46,8 @@ pub(super) fn below(root: &Path) -> Topology {
     let nodes = nodes(&files, allowed.memory.as_deref());
     let numbers = usable(&files, &nodes, allowed.cpus);
     let slow = slow(&files, &numbers);
-    let mut cpus: Vec<Cpu> = numbers.iter().map(|&cpu| processor(&files, &nodes, &slow, cpu)).collect();
+    let mut shared = Shared::default();
+    let mut cpus: Vec<Cpu> = numbers.iter().map(|&cpu| processor(&files, &nodes, &slow, &mut shared, cpu)).collect();
     let order = |cpu: &Cpu| (cpu.node, cpu.package, cpu.cache.map(|cache| cache.first), cpu.core, cpu.number);
     cpus.sort_by_key(order);
     let of = |node: u32| cpus.iter().filter(|cpu| cpu.node == node).map(Cpu::number).collect();
@@ -131,15 +132,22 @@ fn slow(files: &Files, cpus: &[usize]) -> Vec<usize> {
         return slow;
     }
     let capacity = |cpu: usize| files.number::<u64>(Path::new(CPUS).join(format!("cpu{cpu}/cpu_capacity")));
-    let most = cpus.iter().filter_map(|&cpu| capacity(cpu)).max();
-    cpus.iter().copied().filter(|&cpu| capacity(cpu).is_some_and(|capacity| Some(capacity) < most)).collect()
+    // Where one has no such file, none has.
+    let capacities: Vec<(usize, u64)> = cpus.iter().map_while(|&cpu| Some((cpu, capacity(cpu)?))).collect();
+    let most = capacities.iter().map(|&(_, capacity)| capacity).max();
+    capacities.into_iter().filter(|&(_, capacity)| Some(capacity) < most).map(|(cpu, _)| cpu).collect()
 }
 
-fn processor(files: &Files, nodes: &[Node], slow: &[usize], cpu: usize) -> Cpu {
+/// What CPUs have in common, so that it is read once: a large machine has ten thousand such files.
+#[derive(Default)]
+struct Shared {
+    cores: Vec<Vec<usize>>,
+    caches: Vec<(Cache, Vec<usize>)>,
+}
+
+fn processor(files: &Files, nodes: &[Node], slow: &[usize], shared: &mut Shared, cpu: usize) -> Cpu {
     let folder = Path::new(CPUS).join(format!("cpu{cpu}"));
     let topology = folder.join("topology");
-    let siblings =
-        ["core_cpus_list", "thread_siblings_list"].into_iter().find_map(|file| files.list(topology.join(file)));
     let home = nodes.iter().find(|node| node.cpus.contains(&cpu)).or(nodes.first());
     Cpu {
         number: cpu,
@@ -149,25 +157,47 @@ fn processor(files: &Files, nodes: &[Node], slow: &[usize], cpu: usize) -> Cpu {
             .number::<i64>(topology.join("physical_package_id"))
             .and_then(|id| id.try_into().ok())
             .unwrap_or(0),
-        core: siblings.filter(|list| list.contains(&cpu)).map_or(cpu, |list| list[0]),
-        cache: last_cache(files, &folder, cpu),
+        core: shared.core(files, &topology, cpu),
+        cache: shared.last_cache(files, &folder, cpu),
         efficiency: slow.contains(&cpu),
     }
 }
 
-/// The cache of the highest level.
-fn last_cache(files: &Files, cpu_folder: &Path, cpu: usize) -> Option<Cache> {
-    let folder = cpu_folder.join("cache");
-    let caches = files.numbered(&folder, "index").into_iter().filter_map(|index| {
-        let folder = folder.join(format!("index{index}"));
-        if files.text(folder.join("type")).is_some_and(|kind| kind.trim() == "Instruction") {
-            return None;
+impl Shared {
+    /// The lowest CPU of a CPU's core.
+    fn core(&mut self, files: &Files, topology: &Path, cpu: usize) -> usize {
+        if let Some(core) = self.cores.iter().find(|core| core.contains(&cpu)) {
+            return core[0];
         }
-        let shared = files.list(folder.join("shared_cpu_list")).filter(|list| list.contains(&cpu))?;
-        let size = files.text(folder.join("size")).and_then(|text| kibibytes(&text));
-        Some(Cache { level: files.number(folder.join("level"))?, size, first: shared[0] })
-    });
-    caches.max_by_key(|cache| cache.level)
+        let said =
+            ["core_cpus_list", "thread_siblings_list"].into_iter().find_map(|file| files.list(topology.join(file)));
+        let Some(core) = said.filter(|list| list.contains(&cpu)) else {
+            return cpu;
+        };
+        let first = core[0];
+        self.cores.push(core);
+        first
+    }
+
+    /// A CPU's cache of the highest level.
+    fn last_cache(&mut self, files: &Files, cpu_folder: &Path, cpu: usize) -> Option<Cache> {
+        if let Some((cache, _)) = self.caches.iter().find(|(_, shared)| shared.contains(&cpu)) {
+            return Some(*cache);
+        }
+        let folder = cpu_folder.join("cache");
+        let caches = files.numbered(&folder, "index").into_iter().filter_map(|index| {
+            let folder = folder.join(format!("index{index}"));
+            if files.text(folder.join("type")).is_some_and(|kind| kind.trim() == "Instruction") {
+                return None;
+            }
+            let shared = files.list(folder.join("shared_cpu_list")).filter(|list| list.contains(&cpu))?;
+            let size = files.text(folder.join("size")).and_then(|text| kibibytes(&text));
+            Some((Cache { level: files.number(folder.join("level"))?, size, first: shared[0] }, shared))
+        });
+        let (cache, shared) = caches.max_by_key(|(cache, _)| cache.level)?;
+        self.caches.push((cache, shared));
+        Some(cache)
+    }
 }
 
 /// Bytes, of a text such as `32768K`.
