@@ -6,13 +6,13 @@
 //!
 //! ```sh
 //! cargo bench -p fiber --features internals --bench steal
-//! cargo bench -p fiber --features internals --bench steal -- --svg steal.svg
+//! cargo bench -p fiber --features internals --bench steal -- --svg /tmp/steal.svg
 //! ```
 
 #[path = "../tests/common/sysfs.rs"]
 mod sysfs;
 
-use fiber::internals::{BATCH, StealPolicy};
+use fiber::internals::StealPolicy;
 use fiber::runtime::Topology;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -21,7 +21,7 @@ use sysfs::Machine;
 
 /// What things take, in nanoseconds: orders of magnitude of a current server.
 const SPAWN: u64 = 100;
-const RUN: u64 = 10_000;
+const RUN: u64 = 50_000;
 const PROBE: u64 = 20;
 const REMOTE_PROBE: u64 = 100;
 const STEAL: u64 = 100;
@@ -228,9 +228,9 @@ impl<'a> Simulation<'a> {
         }
         self.workers[index].searching = true;
         let mut took = 0;
-        let rings: Vec<(bool, Vec<usize>)> =
-            self.policy.rings(index, misses).map(|(remote, victims)| (remote, victims.to_vec())).collect();
-        for (_, victims) in rings {
+        let rings: Vec<(usize, Vec<usize>)> =
+            self.policy.rings(index, misses).map(|(batch, victims)| (batch, victims.to_vec())).collect();
+        for (most, victims) in rings {
             let first = self.random(index, victims.len());
             for &victim in victims[first..].iter().chain(&victims[..first]) {
                 let remote = (self.node)(victim) != (self.node)(index);
@@ -239,7 +239,7 @@ impl<'a> Simulation<'a> {
                 if there == 0 {
                     continue;
                 }
-                let batch = there.div_ceil(2).min(BATCH);
+                let batch = there.div_ceil(2).min(most);
                 let fibers: Vec<()> = self.workers[victim].queue.drain(..batch).collect();
                 self.workers[index].queue.extend(&fibers[1..]);
                 self.workers[index].misses = 0;
@@ -321,13 +321,13 @@ fn main() {
          remote steals per spawn | wakes per spawn |"
     );
     println!("|---:|---:|---|---:|---:|---:|---:|---:|---:|");
-    let mut lines = [Vec::new(), Vec::new()];
+    let (mut steady_lines, mut burst_lines) = ([Line::new(), Line::new()], [Line::new(), Line::new()]);
     for (sockets, nodes, cores) in MACHINES {
         let workers = sockets * nodes * cores;
         let known = Topology::below(machine(sockets, nodes, cores).root());
         let unknown =
             Topology::below(Machine::new(&format!("file sys/devices/system/cpu/online 0-{}", workers - 1)).root());
-        for (line, (name, topology)) in lines.iter_mut().zip([("in rings", &known), ("at random", &unknown)]) {
+        for (subject, (name, topology)) in [("in rings", &known), ("at random", &unknown)].into_iter().enumerate() {
             let node = |worker: usize| worker / cores;
             let play = |outside| Simulation::new(topology, workers, &node).play(outside);
             let (burst, steady) = (play(burst(workers)), play(steady(cores, spawns)));
@@ -343,44 +343,55 @@ fn main() {
                 per_spawn(steady.remote, &steady),
                 per_spawn(steady.wakes, &steady),
             );
-            line.push((workers, per_spawn(steady.remote, &steady)));
+            steady_lines[subject].push((workers, per_spawn(steady.remote, &steady)));
+            burst_lines[subject].push((workers, burst.balanced.map_or(f64::NAN, |time| time as f64 / 1000.0)));
         }
     }
     if let Some(path) = svg {
-        std::fs::write(path, plot(&lines)).unwrap();
+        std::fs::write(path, plot(&steady_lines, &burst_lines)).unwrap();
     }
 }
 
-/// Remote steals per spawn under steady load on one node.
-fn plot([rings, random]: &[Vec<(usize, f64)>; 2]) -> String {
-    let x = |workers: usize| 60.0 + ((workers as f64).log2() - 1.0) * 80.0;
-    let y = |share: f64| 240.0 - share * 200.0;
+/// A line of a plot: by workers.
+type Line = Vec<(usize, f64)>;
+
+/// Both plots beside each other.
+fn plot(steady: &[Line; 2], burst: &[Line; 2]) -> String {
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 300\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"640\" height=\"300\" fill=\"white\"/>\n\
-         <text x=\"60\" y=\"22\">remote steals per spawn, all load on one node at 60 %</text>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 290\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"800\" height=\"290\" fill=\"white\"/>\n",
     );
-    for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let y = y(share);
-        writeln!(svg, "<path d=\"M60 {y}H540\" stroke=\"#ddd\"/><text x=\"20\" y=\"{}\">{share:.2}</text>", y + 4.0)
+    panel(&mut svg, 0.0, "steady load on one node: remote steals per spawn", steady);
+    panel(&mut svg, 400.0, "burst: microseconds until all are busy", burst);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn panel(svg: &mut String, left: f64, title: &str, lines: &[Line; 2]) {
+    let top = lines.iter().flatten().map(|&(_, value)| value).fold(0.0, f64::max);
+    let x = |workers: usize| left + 50.0 + ((workers as f64).log2() - 1.0) * 45.0;
+    let y = |value: f64| 230.0 - value / top * 180.0;
+    writeln!(svg, "<text x=\"{}\" y=\"24\">{title}</text>", left + 20.0).unwrap();
+    for quarter in 0..=4 {
+        let value = top * f64::from(quarter) / 4.0;
+        let text = if top < 1.0 { format!("{value:.3}") } else { format!("{value:.0}") };
+        writeln!(svg, "<path d=\"M{} {}h270\" stroke=\"#ddd\"/>", left + 50.0, y(value)).unwrap();
+        writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{text}</text>", left + 44.0, y(value) + 4.0)
             .unwrap();
     }
-    for &(workers, _) in rings {
-        writeln!(svg, "<text x=\"{}\" y=\"260\" text-anchor=\"middle\">{workers}</text>", x(workers)).unwrap();
+    for &(workers, _) in &lines[0] {
+        writeln!(svg, "<text x=\"{}\" y=\"250\" text-anchor=\"middle\">{workers}</text>", x(workers)).unwrap();
     }
-    svg.push_str("<text x=\"300\" y=\"284\" text-anchor=\"middle\">workers</text>\n");
-    for (line, colour, name) in [(rings, "#06c", "in rings"), (random, "#c60", "at random")] {
+    writeln!(svg, "<text x=\"{}\" y=\"272\" text-anchor=\"middle\">workers</text>", left + 185.0).unwrap();
+    for (line, (colour, name, indent)) in lines.iter().zip([("#06c", "in rings", 70.0), ("#c60", "at random", 140.0)]) {
         let points: Vec<String> =
-            line.iter().map(|&(workers, share)| format!("{},{:.1}", x(workers), y(share))).collect();
-        let last = line.last().map_or(240.0, |&(_, share)| y(share));
+            line.iter().map(|&(workers, value)| format!("{},{:.1}", x(workers), y(value))).collect();
         writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
             points.join(" ")
         )
         .unwrap();
-        writeln!(svg, "<text x=\"548\" y=\"{}\" fill=\"{colour}\">{name}</text>", last + 4.0).unwrap();
+        writeln!(svg, "<text x=\"{}\" y=\"42\" fill=\"{colour}\">{name}</text>", left + indent).unwrap();
     }
-    svg.push_str("</svg>\n");
-    svg
 }

@@ -3,12 +3,9 @@
 
 use crate::fiber::stack::{SizeClass, Stack, StackCache, StackConfig, StackPool};
 use crate::runtime::Topology;
-use crate::sched::idle::{Idle, Last};
-use crate::sched::rings::{self, Nearness, Plan};
+use crate::sched::idle::Idle;
+use crate::sched::rings::{self, Plan};
 use std::sync::Arc;
-
-/// Fibers that a worker takes from another at once.
-pub const BATCH: usize = crate::sched::BATCH;
 
 /// The stacks of one worker: a cache on top of a pool of its own.
 ///
@@ -77,10 +74,10 @@ impl StealPolicy {
         self.plan.node_of[worker]
     }
 
-    /// The rings that a worker looks at after so many searches that found nothing: whether it is of another node, and whom it
+    /// The rings that a worker looks at after so many searches that found nothing: how much it takes at once, and whom it
     /// has.
-    pub fn rings(&self, worker: usize, misses: u32) -> impl Iterator<Item = (bool, &[usize])> {
-        rings::due(&self.plan.rings[worker], misses).map(|ring| (ring.nearness == Nearness::Remote, &ring.workers[..]))
+    pub fn rings(&self, worker: usize, misses: u32) -> impl Iterator<Item = (usize, &[usize])> {
+        rings::due(&self.plan.rings[worker], misses).map(|ring| (ring.batch, &ring.workers[..]))
     }
 
     /// A worker has published work that anybody may take: whom it wakes.
@@ -93,16 +90,14 @@ impl StealPolicy {
         self.idle.start_searching(self.node(worker))
     }
 
-    /// A worker that searched has found work. `true` if it is to wake the next if there is more.
+    /// A worker that searched has found work. `true` if it is to wake the next if there is more: it was the last of its node.
     pub fn stop_searching(&self, worker: usize) -> bool {
-        let Last { of_all, .. } = self.idle.stop_searching(self.node(worker));
-        of_all
+        self.idle.stop_searching(self.node(worker))
     }
 
-    /// A worker goes to sleep. `true` if it searched, as the last one.
+    /// A worker goes to sleep. `true` if it was the last one of its node that searched.
     pub fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
-        let Last { of_all, .. } = self.idle.fall_asleep(worker, searching);
-        of_all
+        self.idle.fall_asleep(worker, searching)
     }
 
     /// A worker wakes. `true` if it was chosen to search.

@@ -8,10 +8,14 @@
 //! searcher wakes a worker, as if it published the work itself.
 //!
 //! Workers are counted in groups, one for each NUMA node, because there is work that only the workers of a node may take. For such
-//! work the protocol is the one above within the group: the searchers of others do not help. For work that anybody may take every
-//! searcher counts, and a publisher wakes the nearest sleeper. "The last searcher" is therefore asked twice, of the group and of all.
-//! Of two that end their search in different groups at once each takes itself off its own count first and reads the others' then, in one
-//! order for all (sequential consistency): at least one of them sees that it was the last. If both do, both wake, and the second wakes nobody.
+//! work the protocol is the one above within the group: the searchers of others do not help. Work that anybody may take is left to a
+//! searcher of the publisher's own group if there is one; otherwise a sleeper is woken, of the own group while there are any, then of the
+//! nearest in which nobody searches. So a burst wakes near workers one by one, and when all of them are busy those of each other
+//! group one by one. A publisher that wakes nobody either saw that nobody sleeps, or relied on a searcher of a certain group. So the
+//! last searcher *of its group* looks once more and wakes the next, and no group has to know of the others'.
+//!
+//! Rejected: one searcher at a time over all groups. Simulated (`benches/steal.rs`), a burst on 64 workers left many asleep: there was always
+//! one that searched, just not where the work was.
 
 use crate::sys::sync::atomic::Ordering::SeqCst;
 use crate::sys::sync::{AtomicUsize, Mutex, fence};
@@ -33,28 +37,9 @@ struct Group {
     counts: AtomicUsize,
 }
 
-/// Whether a worker that ended its search was the last one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Last {
-    /// Of its group.
-    pub(crate) of_group: bool,
-    /// Of all workers.
-    pub(crate) of_all: bool,
-}
-
 const AWAKE: usize = 1 << (usize::BITS / 2);
 const SEARCHING: usize = 1;
 const SEARCHING_MASK: usize = AWAKE - 1;
-
-impl Group {
-    fn searches(&self) -> bool {
-        self.counts.load(SeqCst) & SEARCHING_MASK != 0
-    }
-
-    fn has_sleeper(&self) -> bool {
-        self.counts.load(SeqCst) / AWAKE < self.workers
-    }
-}
 
 impl Idle {
     /// All workers awake, none searching. `group_of` has for each worker its group; no group is empty.
@@ -69,14 +54,17 @@ impl Idle {
         Idle { groups, group_of: group_of.into(), sleepers: Mutex::new(sleepers) }
     }
 
-    /// The worker to wake for work that was just published and that anybody may take, if any: of the first group in `order`, which
-    /// has all of them, that has a sleeper. It counts as awake and searching already.
+    /// The worker to wake for work that was just published and that anybody may take, if any. `order` has all groups, the nearest
+    /// first. The worker counts as awake and searching already.
     pub(crate) fn worker_to_wake(&self, order: &[usize]) -> Option<usize> {
-        let is_due = || {
-            !order.iter().any(|&group| self.groups[group].searches())
-                && order.iter().any(|&group| self.groups[group].has_sleeper())
-        };
-        self.choose(is_due, order)
+        fence(SeqCst);
+        self.group_to_wake(order)?;
+        let mut sleepers = self.lock();
+        // Again, under the lock: two publishers at once wake one worker.
+        let group = self.group_to_wake(order)?;
+        let worker = sleepers[group].pop()?;
+        self.groups[group].counts.fetch_add(AWAKE + SEARCHING, SeqCst);
+        Some(worker)
     }
 
     /// The worker to wake for work that was just published and that only this group may take, if any. It counts as awake and
@@ -85,30 +73,29 @@ impl Idle {
         self.worker_to_wake(&[group])
     }
 
-    fn choose(&self, is_due: impl Fn() -> bool, order: &[usize]) -> Option<usize> {
-        fence(SeqCst);
-        if !is_due() {
-            return None;
+    /// The first group, or the nearest of the others, that has a sleeper and no searcher. None if somebody of the first searches.
+    fn group_to_wake(&self, order: &[usize]) -> Option<usize> {
+        for (place, &group) in order.iter().enumerate() {
+            let Group { workers, counts } = &self.groups[group];
+            let counts = counts.load(SeqCst);
+            match (counts & SEARCHING_MASK, counts / AWAKE < *workers) {
+                (0, true) => return Some(group),
+                (0, false) => (),
+                _ if place == 0 => return None,
+                _ => (),
+            }
         }
-        let mut sleepers = self.lock();
-        // Again, under the lock: two publishers at once wake one worker.
-        if !is_due() {
-            return None;
-        }
-        let (group, worker) = order.iter().find_map(|&group| Some((group, sleepers[group].pop()?)))?;
-        self.groups[group].counts.fetch_add(AWAKE + SEARCHING, SeqCst);
-        Some(worker)
+        None
     }
 
-    /// A worker goes to sleep. Whether it was the last searcher.
-    pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> Last {
+    /// A worker goes to sleep. `true` if it was the last searcher of its group.
+    pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
         let group = self.group_of[worker];
         let mut sleepers = self.lock();
         let change = AWAKE + if searching { SEARCHING } else { 0 };
         let before = self.groups[group].counts.fetch_sub(change, SeqCst);
         sleepers[group].push(worker);
-        drop(sleepers);
-        if searching { self.last(group, before) } else { Last::default() }
+        searching && before & SEARCHING_MASK == 1
     }
 
     /// A worker wakes. `true` if somebody chose it to search, and so it counts as searching.
@@ -135,17 +122,9 @@ impl Idle {
         true
     }
 
-    /// A searcher of this group found work. If it was the last one, the next is to be woken.
-    pub(crate) fn stop_searching(&self, group: usize) -> Last {
-        let before = self.groups[group].counts.fetch_sub(SEARCHING, SeqCst);
-        self.last(group, before)
-    }
-
-    /// A searcher has taken itself off its group's count.
-    fn last(&self, group: usize, before: usize) -> Last {
-        let of_group = before & SEARCHING_MASK == 1;
-        let mut others = self.groups.iter().enumerate().filter(|&(other, _)| other != group);
-        Last { of_group, of_all: of_group && !others.any(|(_, other)| other.searches()) }
+    /// A searcher of this group found work. `true` if it was the last one: then the next is to be woken.
+    pub(crate) fn stop_searching(&self, group: usize) -> bool {
+        self.groups[group].counts.fetch_sub(SEARCHING, SeqCst) & SEARCHING_MASK == 1
     }
 
     #[cfg(not(loom))]
@@ -172,7 +151,7 @@ mod tests {
         assert_eq!(idle.worker_to_wake(&[0]), Some(2));
         assert_eq!(idle.worker_to_wake(&[0]), None, "worker 2 searches");
         assert!(idle.wake_up(2), "it was chosen");
-        assert_eq!(idle.stop_searching(0), Last { of_group: true, of_all: true });
+        assert!(idle.stop_searching(0), "it was the last searcher");
         assert_eq!(idle.worker_to_wake(&[0]), Some(1));
     }
 
@@ -191,12 +170,16 @@ mod tests {
             idle.fall_asleep(worker, false);
         }
         assert_eq!(idle.worker_to_wake(&[1, 0]), Some(3));
-        assert_eq!(idle.worker_to_wake(&[0, 1]), None, "worker 3 searches, and finds what anybody may take");
+        assert_eq!(idle.worker_to_wake(&[1, 0]), None, "worker 3 searches");
         assert!(idle.wake_up(3));
-        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
+        assert!(idle.stop_searching(1));
         assert_eq!([(); 2].map(|()| idle.worker_to_wake_on(1)), [Some(2), None]);
-        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
+        assert!(idle.stop_searching(1));
+        assert_eq!(idle.worker_to_wake_on(1), None);
         assert_eq!(idle.worker_to_wake(&[1, 0]), Some(1), "nobody of group 1 sleeps any more");
+        assert_eq!(idle.worker_to_wake(&[1, 0]), None, "worker 1 searches, and finds what anybody may take");
+        assert!(idle.stop_searching(0));
+        assert_eq!(idle.worker_to_wake(&[1, 0]), Some(0));
     }
 
     #[test]
@@ -204,10 +187,10 @@ mod tests {
         let idle = Idle::new(&[0, 1]);
         idle.fall_asleep(1, false);
         assert!(idle.start_searching(0));
-        assert_eq!(idle.worker_to_wake(&[1, 0]), None);
+        assert_eq!(idle.worker_to_wake(&[0, 1]), None, "worker 0 is nearer and searches");
         assert_eq!(idle.worker_to_wake_on(1), Some(1));
-        assert_eq!(idle.stop_searching(0), Last { of_group: true, of_all: false });
-        assert_eq!(idle.stop_searching(1), Last { of_group: true, of_all: true });
+        assert!(idle.stop_searching(0), "of its group");
+        assert!(idle.stop_searching(1));
     }
 }
 
@@ -292,7 +275,7 @@ mod loom_models {
             let last = idle.fall_asleep(0, true);
             fence(SeqCst);
             let mut awake = queue.load(Relaxed) > 0;
-            if awake && last.of_all {
+            if awake && last {
                 woken.extend(idle.worker_to_wake(&[0]));
             }
             let mut chosen = false;
@@ -308,7 +291,7 @@ mod loom_models {
             let mut left = queue.load(Relaxed);
             if awake && left > 0 {
                 left -= 1;
-                if chosen && idle.stop_searching(0).of_all && left > 0 {
+                if chosen && idle.stop_searching(0) && left > 0 {
                     woken.extend(idle.worker_to_wake(&[0]));
                 }
             }
@@ -332,7 +315,7 @@ mod loom_models {
             let end = |group: usize| {
                 let (idle, queue) = (idle.clone(), queue.clone());
                 move || {
-                    if !idle.stop_searching(group).of_all {
+                    if !idle.stop_searching(group) {
                         return None;
                     }
                     fence(SeqCst);

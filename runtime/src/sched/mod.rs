@@ -45,8 +45,6 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking, no_suspend};
-#[cfg(feature = "internals")]
-pub(crate) use park::BATCH;
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
 pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, wait_in};

@@ -18,8 +18,6 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 use std::time::Duration;
 
-/// Fibers taken from a victim at once. More would only move the queue about: what is taken can be stolen again.
-pub(crate) const BATCH: usize = 16;
 /// Looks at the outside world before sleeping, a few microseconds in all: waking a parked processor costs tens.
 const SPINS: u32 = 32;
 
@@ -77,12 +75,12 @@ impl Worker {
         let first = self.choice.below(ring.workers.len());
         let (before, after) = ring.workers.split_at(first);
         for &victim in after.iter().chain(before) {
-            if let Some(fiber) = steal(&self.scheduler.stealers[victim], &self.fresh) {
+            if let Some(fiber) = steal(&self.scheduler.stealers[victim], &self.fresh, ring.batch) {
                 return Some(fiber);
             }
             if ring.nearness != Nearness::Remote
                 && let (Some(victim), Some(own)) = (self.scheduler.bound.get(victim), &self.bound)
-                && let Some(fiber) = steal(victim, own)
+                && let Some(fiber) = steal(victim, own, ring.batch)
             {
                 return Some(fiber);
             }
@@ -93,8 +91,8 @@ impl Worker {
     /// Ends a search. The last searcher wakes the next if there is fresh work: whoever published it while this worker
     /// searched woke nobody.
     pub(super) fn stop_searching(&self) {
-        if self.searching.replace(false) {
-            self.scheduler.search_ended(self.node, self.scheduler.idle.stop_searching(self.node));
+        if self.searching.replace(false) && self.scheduler.idle.stop_searching(self.node) {
+            self.scheduler.search_ended(self.node);
         }
     }
 
@@ -108,10 +106,10 @@ impl Worker {
             self.sleep();
             // Whoever was woken was woken because nobody nearer was idle.
             self.misses.set(u32::MAX);
-        } else {
+        } else if last {
             // Published while this worker searched, so nobody was woken for it, and there may be more of it than this worker
             // will take. It may be this worker that is chosen.
-            self.scheduler.search_ended(self.node, last);
+            self.scheduler.search_ended(self.node);
         }
         self.home.sleep().wake_up();
         self.searching.set(self.scheduler.idle.wake_up(self.index));
@@ -141,10 +139,10 @@ impl Worker {
     }
 }
 
-/// Takes the oldest fibers of another worker's queue into one's own, and the first of them.
-fn steal(victim: &Stealer<FiberRef>, own: &crossbeam_deque::Worker<FiberRef>) -> Option<FiberRef> {
+/// Takes the oldest fibers of another worker's queue into one's own, half of them and so many at most, and the first of them.
+fn steal(victim: &Stealer<FiberRef>, own: &crossbeam_deque::Worker<FiberRef>, most: usize) -> Option<FiberRef> {
     loop {
-        match victim.steal_batch_with_limit_and_pop(own, BATCH) {
+        match victim.steal_batch_with_limit_and_pop(own, most) {
             Steal::Success(fiber) => return Some(fiber),
             Steal::Empty => return None,
             Steal::Retry => spin_loop(),

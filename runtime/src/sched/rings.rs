@@ -10,8 +10,8 @@
 //! Pure data, made from a [`Topology`] when the runtime starts: simulated as it runs (`benches/steal.rs`).
 //!
 //! Rejected: victims at random over all workers (every second steal of two nodes is a remote one); a time for patience instead
-//! of a count (a clock reading for each search, and nothing to count in a simulation); taking less at once from far away (half of the
-//! remote steals would only be made again).
+//! of a count (a clock reading for each search, and nothing to count in a simulation); taking as much at once from
+//! far away as from near (in a burst every worker of every node then goes back to the one that spawns).
 
 use crate::topology::{Cpu, Topology};
 
@@ -34,12 +34,18 @@ pub(crate) struct Ring {
     pub(crate) nearness: Nearness,
     /// How many searches in a row came back empty before this ring is looked at.
     pub(crate) patience: u32,
+    /// How many fibers are taken from one of them at once, at most.
+    pub(crate) batch: usize,
     /// Their numbers.
     pub(crate) workers: Box<[usize]>,
     /// For other nodes: their places in [`Plan::nodes`].
     pub(crate) nodes: Box<[usize]>,
 }
 
+/// More would only move the queue about: what is taken can be stolen again.
+const BATCH: usize = 16;
+/// From far away it comes for the neighbours as well, who need not go there themselves.
+const REMOTE_BATCH: usize = 64;
 /// Within a core, and within a cache, a stolen fiber finds what it needs: no reason to wait.
 const NEAR: u32 = 0;
 /// To another cache of the node: one more look around first. The lines of the closure and of what it uses come from the other
@@ -116,6 +122,7 @@ fn rings(
         .map(|(kind, patience)| Ring {
             nearness: kind,
             patience,
+            batch: BATCH,
             workers: (0..cpus.len()).filter(|&other| other != worker && nearness(other) == kind).collect(),
             nodes: Box::default(),
         })
@@ -130,6 +137,7 @@ fn rings(
     rings.extend((1..).zip(steps).map(|(step, nodes)| Ring {
         nearness: Nearness::Remote,
         patience: step * REMOTE,
+        batch: REMOTE_BATCH,
         workers: (0..cpus.len()).filter(|&other| nodes.contains(&node_of[other])).collect(),
         nodes: nodes.into(),
     }));

@@ -1,7 +1,7 @@
 //! What the workers of one runtime share.
 
 use super::home::Home;
-use super::idle::{Idle, Last};
+use super::idle::Idle;
 use super::nodes::{Nodes, Place};
 use super::worker::Worker;
 use crate::Numa;
@@ -174,16 +174,13 @@ impl Scheduler {
         }
     }
 
-    /// A worker of this node searches no more, and was the last: whoever published work that it might have found woke nobody.
-    pub(super) fn search_ended(&self, node: usize, last: Last) {
-        if last == Last::default() {
-            return;
-        }
+    /// A worker searches no more, as the last one of its node: whoever published work that it might have found woke nobody.
+    pub(super) fn search_ended(&self, node: usize) {
         fence(SeqCst);
-        if last.of_all && self.has_for_anybody() {
+        if self.has_for_anybody() {
             self.wake_for_fresh(node);
         }
-        if last.of_group && self.has_bound(node) {
+        if self.has_bound(node) {
             self.wake_for(Place::Node(node), node);
         }
     }
