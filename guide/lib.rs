@@ -29,6 +29,7 @@ chapters! {
     fiber_locals: "src/fiber-locals.md",
     coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",
+    numa: "src/numa.md",
     epoll: "src/epoll.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",

@@ -58,7 +58,7 @@ use proc_macro::TokenStream;
 /// | `stack_size` | bytes, or a string with `k`, `m` or `g` (1024-fold): `"64k"`; from 16 KiB | what is reserved for the stack of a fiber |
 /// | `name` | a string | the runtime's name, in the names of its threads and in dumps |
 /// | `driver` | `"auto"`, `"io_uring"`, `"epoll"` | how the runtime waits for the outside world |
-/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say. Not yet in effect |
+/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say |
 /// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
@@ -211,6 +211,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `companion` | `"name"`, or `false` | another name for the companion (`spawn_name` for associated functions), where the function's is also that of a module, type or crate; or none, for a task that is only called |
 /// | `associated` | none | the function stands in an `impl` block |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
+/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | on which NUMA node its fibers start, and whether workers of others may take them before that |
+/// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
@@ -219,9 +221,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | argument | values | will mean |
 /// | --- | --- | --- |
-/// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where its fibers start, and who may take them |
 /// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how urgent its fibers are |
-/// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
 /// | `unsafe(migrate)` | | started fibers of the task may change their thread; see below |
 ///
 /// # Safety of `unsafe(migrate)`

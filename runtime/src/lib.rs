@@ -38,7 +38,7 @@
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`select!`]: the first of several receives, sends, joins, notifications, times.
 //! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
-//! - [`runtime`]: configuration, start, shutdown, dumps. [`registry`]: every annotated task of the program.
+//! - [`runtime`]: configuration, start, shutdown, topology, dumps. [`registry`]: every annotated task of the program.
 //!
 //! # What to rely on
 //!
@@ -88,6 +88,7 @@ pub mod sync;
 mod sys;
 mod task;
 pub mod time;
+mod topology;
 
 pub use fiber::CancelReason;
 pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, task, test};

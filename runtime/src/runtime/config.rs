@@ -8,6 +8,7 @@ use crate::driver::DriverKind;
 use crate::fiber::stack::SizeClass;
 use crate::sched::monitor::SHORTEST_SLICE;
 use crate::sys::cpu;
+use crate::topology::Topology;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub struct Builder {
     pub(super) workers: Option<usize>,
     pub(super) stack_size: usize,
     pub(super) numa: Numa,
+    pub(super) topology: Option<Topology>,
     pub(super) driver: DriverKind,
     pub(super) blocking_threads: usize,
     pub(super) name: String,
@@ -69,6 +71,7 @@ impl Default for Builder {
             workers: None,
             stack_size: SizeClass::DEFAULT.size(),
             numa: Numa::default(),
+            topology: None,
             driver: DriverKind::default(),
             blocking_threads: 512,
             name: "fiber".to_owned(),
@@ -101,9 +104,38 @@ impl Builder {
         self
     }
 
-    /// Where fibers that do not say may start. **Not yet in effect**: kept, and shown by `Debug`.
+    /// Where fibers that do not say may start.
     pub fn numa(mut self, numa: Numa) -> Builder {
         self.numa = numa;
+        self
+    }
+
+    /// Takes the machine to be this one, to see and test on a small machine how fibers are placed on a large one. Workers are assigned
+    /// to its nodes and steal along its distances; threads stay on no CPU then, and memory is bound to no node. The default is
+    /// [`Topology::current`].
+    ///
+    /// ```
+    /// use fiber::Numa;
+    /// use fiber::runtime::{Builder, Handle, Topology, current_worker};
+    ///
+    /// let root = std::env::temp_dir().join(format!("two-nodes-{}", std::process::id()));
+    /// for (node, cpu) in [("node0", "0"), ("node1", "1")] {
+    ///     let node = root.join("sys/devices/system/node").join(node);
+    ///     std::fs::create_dir_all(&node)?;
+    ///     std::fs::write(node.join("cpulist"), cpu)?;
+    /// }
+    /// let runtime = Builder::new().workers(2).topology(Topology::below(&root)).build()?;
+    /// let node = runtime.run(|| {
+    ///     let fiber = fiber::Builder::new().numa(Numa::Node(1)).spawn(|| current_worker().unwrap());
+    ///     let worker = fiber.join().unwrap();
+    ///     Handle::try_current().unwrap().worker_metrics()[worker].node
+    /// });
+    /// assert_eq!(node, 1);
+    /// # std::fs::remove_dir_all(root)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn topology(mut self, topology: Topology) -> Builder {
+        self.topology = Some(topology);
         self
     }
 
@@ -180,7 +212,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError`] if a property cannot be had, an environment variable cannot be understood, the kernel refuses the driver
+    /// [`RuntimeError`] if a property cannot be had (also if `numa` names a node without workers), an environment variable cannot be understood, the kernel refuses the driver
     /// that is asked for, or two tasks chose the same name.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let builder = self.with_environment(|variable| std::env::var(variable).ok())?;

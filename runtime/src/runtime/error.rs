@@ -5,6 +5,7 @@ use crate::driver::DriverError;
 use crate::fiber::stack::StackError;
 use crate::registry::DuplicateTask;
 use crate::sched::monitor::SHORTEST_SLICE;
+use crate::sched::nodes::UnknownNode;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -28,6 +29,7 @@ pub(super) enum Cause {
     TooManyWorkers(usize),
     ShortSlice(Duration),
     Environment { variable: &'static str, value: String, expected: &'static str },
+    Node(UnknownNode),
     Stack(StackError),
     Driver(DriverError),
     Duplicate(DuplicateTask),
@@ -60,6 +62,7 @@ impl fmt::Display for RuntimeError {
             Cause::Environment { variable, value, expected } => {
                 write!(f, "the environment variable {variable} is `{value}`; expected {expected}")
             }
+            Cause::Node(unknown) => write!(f, "the default for `numa` cannot be had: {unknown}"),
             Cause::Stack(error) => write!(f, "the stack size cannot be used: {error}"),
             Cause::Driver(error) => error.fmt(f),
             Cause::Duplicate(error) => error.fmt(f),

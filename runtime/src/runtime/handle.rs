@@ -3,7 +3,7 @@
 use super::config::Builder;
 use super::dump::Dump;
 use super::error::{RuntimeError, ShutdownError};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, WorkerMetrics};
 use super::process;
 use crate::driver::DriverKind;
 use crate::fiber::Reason;
@@ -15,6 +15,7 @@ use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList, monitor};
 use crate::sys::stderr::say;
 use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
+use crate::topology::Topology;
 use std::fmt;
 use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
@@ -138,7 +139,7 @@ impl Runtime {
         );
         // What is borrowed stays: the wait below ends when the fiber has, and is neither cancelled nor unwound.
         identity.span = Inherited::current();
-        let handle = self.scheduler.spawn(f, identity);
+        let handle = self.scheduler.spawn(f, identity, None);
         let guard = AbortOnUnwind("Runtime::run while its fiber still runs");
         wait_for(&handle.fiber, Reason::Join, |_| ());
         guard.disarm();
@@ -325,7 +326,7 @@ impl Handle {
         T: Send + 'static,
     {
         let identity = Identity { site: Some(Location::caller()), span: Inherited::current(), ..Identity::default() };
-        JoinHandle::new(self.scheduler.spawn(f, identity))
+        JoinHandle::new(self.scheduler.spawn(f, identity, None))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].
@@ -356,6 +357,32 @@ impl Handle {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::of(&self.scheduler)
+    }
+
+    /// Where each worker is, and what it has done so far. The index is the worker's number. From anywhere.
+    ///
+    /// ```
+    /// let runtime = fiber::runtime::Builder::new().workers(2).build()?;
+    /// runtime.run(|| ());
+    /// let ended: u64 = runtime.handle().worker_metrics().iter().map(|worker| worker.ended).sum();
+    /// assert!(ended <= 1, "a fiber is counted soon after its result is there");
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn worker_metrics(&self) -> Vec<WorkerMetrics> {
+        WorkerMetrics::of(&self.scheduler)
+    }
+
+    /// The machine as the runtime took it when it started: what its workers were assigned to. From anywhere.
+    ///
+    /// ```
+    /// let runtime = fiber::runtime::Runtime::new()?;
+    /// print!("{}", runtime.handle().topology());
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.scheduler.nodes.topology
     }
 
     /// How many threads the runtime has for [`blocking`](crate::blocking) calls, and how many calls wait for one. From anywhere.

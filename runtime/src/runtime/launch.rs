@@ -9,13 +9,14 @@ use crate::fiber::block::Keep;
 use crate::fiber::overflow::{self, AltStack};
 use crate::fiber::record::FiberRef;
 use crate::fiber::stack::{SizeClass, StackConfig, StackPool};
+use crate::sched::nodes::Nodes;
+use crate::sched::rings::Plan;
 use crate::sched::worker::{Worker, overflowing_fiber};
 use crate::sched::{Scheduler, Settings, monitor};
-use crate::sys::cpu;
-use crate::sys::numa::{self, Node};
+use crate::sys::{affinity, cpu};
 use crate::task::Pool;
+use crate::topology::Topology;
 use crossbeam_deque::Worker as Deque;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -28,11 +29,15 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     if builder.dump_on_sigquit {
         quit::watch().map_err(Cause::Signal)?;
     }
-    let queues: Vec<Deque<FiberRef>> = (0..builder.worker_count()).map(|_| Deque::new_lifo()).collect();
+    let topology = builder.topology.clone().unwrap_or_else(Topology::current);
+    let plan = Plan::new(&topology, builder.worker_count());
+    let nodes = Nodes::new(topology, plan);
+    nodes.place(builder.numa, || 0).map_err(Cause::Node)?;
     let settings = Settings {
         name: builder.name.clone(),
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
+        numa: builder.numa,
         driver: DriverConfig { kind: builder.driver, ..DriverConfig::default() },
         timeslice: builder.timeslice,
         held_limit: builder.held_limit,
@@ -42,25 +47,31 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         }),
         stalled: stall::report,
     };
-    let nodes = numa::nodes();
-    let homes = numa::assign(&nodes, queues.len());
-    let stacks = stack_pools(&homes, queues.len());
+    let stacks = stack_pools(&nodes);
+    let several = nodes.count() > 1;
     // A worker stays on its node, and a thread that it starts would inherit that.
-    let cpus = nodes.iter().flat_map(|node| node.cpus.iter().copied()).collect();
+    let cpus = if several && nodes.topology.is_real() { affinity::allowed() } else { Vec::new() };
     let blocking = Pool::new(format!("{}-blocking-", builder.name), builder.blocking_threads, cpus);
-    let scheduler = Scheduler::new(settings, stacks, queues.iter().map(Deque::stealer).collect(), blocking);
+    let queues: Vec<Queues> = nodes
+        .plan
+        .node_of
+        .iter()
+        .map(|_| Queues { fresh: Deque::new_lifo(), bound: several.then(Deque::new_lifo) })
+        .collect();
+    let stealers = queues.iter().map(|queues| queues.fresh.stealer()).collect();
+    let bound = queues.iter().filter_map(|queues| Some(queues.bound.as_ref()?.stealer())).collect();
+    let scheduler = Scheduler::new(settings, nodes, stacks, stealers, bound, blocking);
     scheduler.blocking.serve(&scheduler);
     let workers = Arc::new(Workers::none());
     let (report, reports) = channel();
     let mut threads = Vec::with_capacity(queues.len());
     let mut failure = None;
-    for (index, queue) in queues.into_iter().enumerate() {
+    for (index, queues) in queues.into_iter().enumerate() {
         let (scheduler, report) = (scheduler.clone(), report.clone());
         workers.one_starts();
-        let node = homes.get(index).map(|&node| node.clone());
         let spawned = thread::Builder::new().name(format!("{}-worker-{index}", builder.name)).spawn({
             let workers = workers.clone();
-            move || work(index, node, scheduler, queue, &workers, report)
+            move || work(index, scheduler, queues, &workers, report)
         });
         match spawned {
             Ok(thread) => threads.push(thread),
@@ -86,29 +97,41 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     }
 }
 
-/// A pool for each node, for its workers to share; one for all where there is one node.
-fn stack_pools(nodes: &[&Node], workers: usize) -> Box<[Arc<StackPool>]> {
+/// A worker's own queues of fibers that have not started.
+struct Queues {
+    fresh: Deque<FiberRef>,
+    bound: Option<Deque<FiberRef>>,
+}
+
+/// A pool for each node, for its workers to share.
+fn stack_pools(nodes: &Nodes) -> Box<[Arc<StackPool>]> {
     let config = StackConfig::default();
-    if nodes.is_empty() {
-        let pool = Arc::new(StackPool::new(None, &config));
-        return (0..workers).map(|_| pool.clone()).collect();
-    }
-    let mut pools = BTreeMap::new();
-    let pool = |node: &&Node| {
-        pools.entry(node.number).or_insert_with(|| Arc::new(StackPool::new(Some(node.number), &config))).clone()
+    let bind = nodes.count() > 1 && nodes.topology.is_real();
+    let pool = |&node: &u32| {
+        let memory = if bind { nodes.topology.memory_near(node) } else { None };
+        Arc::new(StackPool::new(memory, &config))
     };
-    nodes.iter().map(pool).collect()
+    let pools: Vec<Arc<StackPool>> = nodes.plan.nodes.iter().map(pool).collect();
+    nodes.plan.node_of.iter().map(|&node| pools[node].clone()).collect()
+}
+
+/// Keeps a worker's thread on its node, if the process has several.
+///
+/// It begins on the CPU that the rings count from and may leave it within the node: a thread that is tied to one CPU waits when
+/// another process is there.
+fn settle(index: usize, nodes: &Nodes) {
+    let plan = &nodes.plan;
+    if nodes.count() < 2 || !nodes.topology.is_real() {
+        return;
+    }
+    if let Some(node) = nodes.topology.node(plan.nodes[plan.node_of[index]]) {
+        affinity::stay_on(&[plan.cpus[index].number()]);
+        affinity::stay_on(node.cpus());
+    }
 }
 
 /// The body of a worker thread.
-fn work(
-    index: usize,
-    node: Option<Node>,
-    scheduler: Arc<Scheduler>,
-    queue: Deque<FiberRef>,
-    workers: &Workers,
-    report: Sender<Result<(), Cause>>,
-) {
+fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Workers, report: Sender<Result<(), Cause>>) {
     /// Counts the worker out however it ends.
     struct Out<'a>(&'a Workers);
     impl Drop for Out<'_> {
@@ -117,9 +140,7 @@ fn work(
         }
     }
     let _out = Out(workers);
-    if let Some(node) = node {
-        numa::stay_on(&node.cpus);
-    }
+    settle(index, &scheduler.nodes);
     cpu::sharpen_timers();
     let _alternate = AltStack::install();
     let _blocks = Keep::here();
@@ -127,7 +148,7 @@ fn work(
     // The driver belongs to one thread from its creation on, so it is made here.
     let started = Driver::new(&scheduler.settings.driver)
         .map_err(Cause::Driver)
-        .and_then(|driver| Worker::new(index, scheduler, queue, driver).map_err(Cause::Stack));
+        .and_then(|driver| Worker::new(index, scheduler, queues.fresh, queues.bound, driver).map_err(Cause::Stack));
     match started {
         Ok(worker) => {
             let _ = report.send(Ok(()));

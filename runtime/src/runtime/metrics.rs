@@ -1,5 +1,7 @@
-//! Numbers of a runtime.
+//! What a runtime and its workers have done.
 
+use crate::sched::rings::Nearness;
+use crate::sched::worker::Worker;
 use crate::sched::{Progress, Scheduler};
 
 /// What a runtime has done so far, as of some moment of the call: by [`Handle::metrics`](super::Handle::metrics). The counts only rise.
@@ -46,4 +48,75 @@ impl Metrics {
             late: sum(Progress::late),
         }
     }
+}
+
+/// Where a worker is and what it has done since its runtime started: one of
+/// [`Handle::worker_metrics`](super::Handle::worker_metrics).
+///
+/// Each count is as of some moment of the call, and none waits for the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerMetrics {
+    /// The number of its NUMA node.
+    pub node: u32,
+    /// The number of the CPU that it was meant for. On a machine with one node it may run on any, otherwise on any of its node.
+    pub cpu: usize,
+    /// Fibers spawned on it.
+    pub spawned: u64,
+    /// Fibers that ended on it.
+    pub ended: u64,
+    /// Fibers that it took, before they started, from workers on hyperthreads of its own core.
+    pub stolen_from_siblings: u64,
+    /// The same, from workers that share its last-level cache.
+    pub stolen_within_cache: u64,
+    /// The same, from other workers of its node.
+    pub stolen_within_node: u64,
+    /// The same, from other nodes.
+    pub stolen_from_other_nodes: u64,
+    /// How often it went to sleep for want of work.
+    pub sleeps: u64,
+}
+
+impl WorkerMetrics {
+    pub(super) fn of(scheduler: &Scheduler) -> Vec<WorkerMetrics> {
+        let plan = &scheduler.nodes.plan;
+        let worker = |index: usize| {
+            let home = scheduler.homes[index];
+            WorkerMetrics {
+                node: plan.nodes[plan.node_of[index]],
+                cpu: plan.cpus[index].number(),
+                spawned: home.spawned(),
+                ended: home.ended(),
+                stolen_from_siblings: home.stolen(Nearness::Sibling),
+                stolen_within_cache: home.stolen(Nearness::Cache),
+                stolen_within_node: home.stolen(Nearness::Node),
+                stolen_from_other_nodes: home.stolen(Nearness::Remote),
+                sleeps: home.sleeps(),
+            }
+        };
+        (0..scheduler.workers()).map(worker).collect()
+    }
+
+    /// Fibers that it took from others before they started, from wherever.
+    #[must_use]
+    pub fn stolen(&self) -> u64 {
+        self.stolen_from_siblings + self.stolen_within_cache + self.stolen_within_node + self.stolen_from_other_nodes
+    }
+}
+
+/// The number of the worker that runs the calling fiber, from zero; `None` on a thread that is no worker. A started fiber keeps it.
+///
+/// # Examples
+///
+/// ```
+/// use fiber::runtime::{Builder, current_worker};
+///
+/// let runtime = Builder::new().workers(1).build()?;
+/// assert_eq!(runtime.run(current_worker), Some(0));
+/// assert_eq!(current_worker(), None);
+/// # Ok::<(), fiber::runtime::RuntimeError>(())
+/// ```
+#[must_use]
+pub fn current_worker() -> Option<usize> {
+    Worker::current().map(Worker::index)
 }

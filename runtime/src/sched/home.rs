@@ -5,6 +5,7 @@
 
 use super::inbox::{Inbox, Sleep};
 use super::progress::Progress;
+use super::rings::Nearness;
 use crate::driver::Doorbell;
 use crate::fiber::record::FiberRef;
 use crate::fiber::slot::SlotSlab;
@@ -29,6 +30,9 @@ pub(crate) struct Home {
     ended: AtomicU64,
     /// What the monitor goes by.
     pub(crate) progress: Progress,
+    /// Fresh fibers that the worker took from others, by `Nearness`, and how often it slept. Written by the worker alone.
+    stolen: [AtomicU64; 4],
+    sleeps: AtomicU64,
     /// The worker's clock, in `clock::COARSE` units, as of its last turn.
     pub(crate) coarse_now: AtomicU32,
 }
@@ -49,6 +53,8 @@ impl Home {
                 spawned: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 progress: Progress::new(),
+                stolen: [const { AtomicU64::new(0) }; 4],
+                sleeps: AtomicU64::new(0),
                 coarse_now: AtomicU32::new(0),
             }))
         })
@@ -73,6 +79,7 @@ impl Home {
     pub(crate) fn retire(&'static self) {
         self.spawned.store(0, Relaxed);
         self.ended.store(0, Relaxed);
+        self.stolen.iter().chain([&self.sleeps]).for_each(|count| count.store(0, Relaxed));
         RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
@@ -110,6 +117,25 @@ impl Home {
     #[inline]
     pub(crate) fn count_ended(&self) {
         self.ended.store(self.ended.load(Relaxed) + 1, Release);
+    }
+
+    /// Counts fibers that the worker took from others. By the worker.
+    pub(crate) fn count_stolen(&self, from: Nearness, fibers: u64) {
+        let count = &self.stolen[from as usize];
+        count.store(count.load(Relaxed) + fibers, Relaxed);
+    }
+
+    /// Counts a sleep. By the worker.
+    pub(crate) fn count_sleep(&self) {
+        self.sleeps.store(self.sleeps.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(crate) fn stolen(&self, from: Nearness) -> u64 {
+        self.stolen[from as usize].load(Relaxed)
+    }
+
+    pub(crate) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Relaxed)
     }
 
     pub(crate) fn spawned(&self) -> u64 {

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The queue of a runtime for spawns from outside.
+/// A queue of a runtime for spawns from outside, and from workers for others than themselves.
 pub(crate) struct Injector {
     queue: Mutex<Queue>,
     len: AtomicUsize,
@@ -17,7 +17,7 @@ pub(crate) struct Injector {
 
 pub(crate) struct Queue {
     fibers: VecDeque<FiberRef>,
-    /// How many were ever pushed.
+    /// How many were ever pushed by threads. What workers push they have counted themselves.
     pushed: u64,
     open: bool,
 }
@@ -32,12 +32,21 @@ impl Injector {
 
     /// Adds a fiber, or gives it back if the runtime has ended.
     pub(crate) fn push(&self, fiber: FiberRef) -> Result<(), FiberRef> {
+        self.add(fiber, 1)
+    }
+
+    /// Adds a fiber that the calling worker has counted.
+    pub(crate) fn pass(&self, fiber: FiberRef) -> Result<(), FiberRef> {
+        self.add(fiber, 0)
+    }
+
+    fn add(&self, fiber: FiberRef, count: u64) -> Result<(), FiberRef> {
         let mut queue = self.lock();
         if !queue.open {
             return Err(fiber);
         }
         queue.fibers.push_back(fiber);
-        queue.pushed += 1;
+        queue.pushed += count;
         // Published to a worker that is falling asleep by the fence in `Idle::worker_to_wake`.
         self.len.store(queue.fibers.len(), Relaxed);
         Ok(())

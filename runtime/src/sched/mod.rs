@@ -4,16 +4,18 @@
 //! `driver`, `fiber` and `sys`; knows nothing of sockets, locks or results.
 //!
 //! A worker's turn ([`worker`]): ready fibers up to a budget ► fresh fibers up to a budget ► the driver, in at most one system
-//! call ► the clock and due timers ► the inbox ► if nothing is runnable: the injector, other workers' queues, a short spin, sleep
-//! ([`park`]). No source can starve another for more than one budget; a fiber whose operations all complete inline yields
+//! call ► the clock and due timers ► the inbox ► if nothing is runnable: the injectors, other workers' queues in rings outward ([`rings`]), a short spin,
+//! sleep ([`park`]). No source can starve another for more than one budget; a fiber whose operations all complete inline yields
 //! after a number of them ([`current`]).
 //!
 //! | queue | holds | written by | read by |
 //! | --- | --- | --- | --- |
 //! | ready | started fibers that can go on | its worker | its worker |
 //! | fresh | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
+//! | fresh, bound | the same, for this node | its worker | its worker, thieves of its node |
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
-//! | injector | the same, spawned by threads | anybody | any worker |
+//! | injector of a node | the same, spawned by threads | anybody | any worker, that node's first |
+//! | bound injector of a node | the same, for this node | anybody | workers of that node |
 //! | inbox | started fibers to look at | anybody | its worker |
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
@@ -25,14 +27,16 @@ mod choice;
 pub(crate) mod clock;
 mod current;
 mod home;
-mod idle;
+pub(crate) mod idle;
 mod inbox;
 mod injector;
 pub(crate) mod io;
 pub(crate) mod monitor;
+pub(crate) mod nodes;
 mod park;
 mod progress;
 mod ready;
+pub(crate) mod rings;
 pub(crate) mod scheduler;
 pub(crate) mod select;
 pub(crate) mod slice;

@@ -10,16 +10,16 @@
 
 use super::clock;
 use super::monitor;
+use super::rings::{Nearness, Ring, due};
 use super::scheduler::Stage;
 use super::worker::Worker;
-use crossbeam_deque::Steal;
+use crate::fiber::record::FiberRef;
+use crossbeam_deque::{Steal, Stealer};
 use std::hint::spin_loop;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 use std::time::Duration;
 
-/// Fibers taken from a victim at once. More would only move the queue about: what is taken can be stolen again.
-const BATCH: usize = 16;
 /// Looks at the outside world before sleeping, a few microseconds in all: waking a parked processor costs tens.
 const SPINS: u32 = 32;
 
@@ -45,55 +45,73 @@ impl Worker {
 
     /// Takes a fresh fiber from outside or from another worker and runs it.
     fn search(&self) -> bool {
-        if let Some(fiber) = self.scheduler.injector.pop() {
+        if let Some(fiber) = self.scheduler.nodes.pop(self.node, self.home.progress.turns().is_multiple_of(2)) {
+            self.misses.set(0);
             self.stop_searching();
             self.start(fiber);
             return true;
         }
-        let workers = self.scheduler.workers();
-        if workers == 1 || (!self.searching.get() && !self.scheduler.idle.start_searching()) {
+        let rings = &self.scheduler.nodes.plan.rings[self.index];
+        if rings.is_empty() || (!self.searching.get() && !self.scheduler.idle.start_searching(self.node)) {
             return false;
         }
         self.searching.set(true);
-        let first = self.choice.below(workers);
-        for victim in (first..workers).chain(0..first).filter(|&victim| victim != self.index) {
-            loop {
-                match self.scheduler.stealers[victim].steal_batch_with_limit_and_pop(&self.fresh, BATCH) {
-                    Steal::Success(fiber) => {
-                        self.stop_searching();
-                        self.start(fiber);
-                        return true;
-                    }
-                    Steal::Empty => break,
-                    Steal::Retry => spin_loop(),
-                }
+        let misses = self.misses.get();
+        for ring in due(rings, misses) {
+            if let Some(fiber) = self.steal_in(ring) {
+                // What came with it is in the own queues, which were empty.
+                let taken = 1 + self.fresh.len() + self.bound.as_ref().map_or(0, |bound| bound.len());
+                self.home.count_stolen(ring.nearness, taken as u64);
+                self.misses.set(0);
+                self.stop_searching();
+                self.start(fiber);
+                return true;
             }
         }
+        self.misses.set(misses.saturating_add(1));
         false
+    }
+
+    /// Takes fibers of a ring into the own queues, and the first of them.
+    fn steal_in(&self, ring: &Ring) -> Option<FiberRef> {
+        let first = self.choice.below(ring.workers.len());
+        let (before, after) = ring.workers.split_at(first);
+        for &victim in after.iter().chain(before) {
+            if let Some(fiber) = steal(&self.scheduler.stealers[victim], &self.fresh, ring.batch) {
+                return Some(fiber);
+            }
+            if ring.nearness != Nearness::Remote
+                && let (Some(victim), Some(own)) = (self.scheduler.bound.get(victim), &self.bound)
+                && let Some(fiber) = steal(victim, own, ring.batch)
+            {
+                return Some(fiber);
+            }
+        }
+        ring.nodes.iter().find_map(|&node| self.scheduler.nodes.pop_elsewhere(node))
     }
 
     /// Ends a search. The last searcher wakes the next if there is fresh work: whoever published it while this worker
     /// searched woke nobody.
     pub(super) fn stop_searching(&self) {
-        if self.searching.replace(false) && self.scheduler.idle.stop_searching() {
-            fence(SeqCst);
-            if self.scheduler.has_fresh() {
-                self.scheduler.wake_for_fresh();
-            }
+        if self.searching.replace(false) && self.scheduler.idle.stop_searching(self.node) {
+            self.scheduler.search_ended(self.node);
         }
     }
 
     fn park(&self) {
         self.driver.borrow_mut().arm_doorbell();
         self.home.sleep().fall_asleep();
-        let last_searcher = self.scheduler.idle.fall_asleep(self.index, self.searching.replace(false));
+        let last = self.scheduler.idle.fall_asleep(self.index, self.searching.replace(false));
         fence(SeqCst);
         if !self.work_appeared() {
+            self.home.count_sleep();
             self.sleep();
-        } else if last_searcher && self.scheduler.has_fresh() {
+            // Whoever was woken was woken because nobody nearer was idle.
+            self.misses.set(u32::MAX);
+        } else if last {
             // Published while this worker searched, so nobody was woken for it, and there may be more of it than this worker
             // will take. It may be this worker that is chosen.
-            self.scheduler.wake_for_fresh();
+            self.scheduler.search_ended(self.node);
         }
         self.home.sleep().wake_up();
         self.searching.set(self.scheduler.idle.wake_up(self.index));
@@ -102,7 +120,9 @@ impl Worker {
 
     /// The last look before sleep.
     fn work_appeared(&self) -> bool {
-        !self.home.inbox().is_empty() || self.scheduler.has_fresh() || self.scheduler.stage() != self.seen_stage.get()
+        !self.home.inbox().is_empty()
+            || self.scheduler.has_fresh_for(self.node)
+            || self.scheduler.stage() != self.seen_stage.get()
     }
 
     fn sleep(&self) {
@@ -120,6 +140,17 @@ impl Worker {
         self.set_clock(clock::now());
         if quiet {
             self.scheduler.end_rest();
+        }
+    }
+}
+
+/// Takes the oldest fibers of another worker's queue into one's own, half of them and so many at most, and the first of them.
+fn steal(victim: &Stealer<FiberRef>, own: &crossbeam_deque::Worker<FiberRef>, most: usize) -> Option<FiberRef> {
+    loop {
+        match victim.steal_batch_with_limit_and_pop(own, most) {
+            Steal::Success(fiber) => return Some(fiber),
+            Steal::Empty => return None,
+            Steal::Retry => spin_loop(),
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use super::home::Home;
 use super::idle::Idle;
-use super::injector::Injector;
 use super::monitor::OnHeld;
+use super::nodes::{Nodes, Place};
 use super::worker::Worker;
+use crate::Numa;
 use crate::driver::DriverKind;
 use crate::fiber::join::Completed;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::fiber::stack::{StackPool, StackStatistics};
-use crate::fiber::unwind::{CancelReason, Raised, Target};
+use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
 use crate::task::Pool;
 use crossbeam_deque::Stealer;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) stack_size: usize,
     /// Whether the deepest use of each fiber's stack is measured when it ends.
     pub(crate) measure_stacks: bool,
+    /// Where fibers start that do not say.
+    pub(crate) numa: Numa,
     pub(crate) driver: crate::driver::DriverConfig,
     /// How long a fiber may run before it is asked to yield.
     pub(crate) timeslice: Duration,
@@ -52,8 +55,11 @@ pub(crate) enum Stage {
 pub(crate) struct Scheduler {
     pub(crate) settings: Settings,
     pub(crate) homes: Box<[&'static Home]>,
+    /// The workers' queues of fresh fibers that anybody may take.
     pub(crate) stealers: Box<[Stealer<FiberRef>]>,
-    pub(crate) injector: Injector,
+    /// Their queues of those that the workers of their node may take. None where there is one node.
+    pub(crate) bound: Box<[Stealer<FiberRef>]>,
+    pub(crate) nodes: Nodes,
     pub(crate) idle: Idle,
     /// Each worker's stack pool; workers of one NUMA node share theirs.
     pub(crate) stacks: Box<[Arc<StackPool>]>,
@@ -86,8 +92,10 @@ pub(crate) fn reserve_ids(count: u64) -> u64 {
 impl Scheduler {
     pub(crate) fn new(
         settings: Settings,
+        nodes: Nodes,
         stacks: Box<[Arc<StackPool>]>,
         stealers: Box<[Stealer<FiberRef>]>,
+        bound: Box<[Stealer<FiberRef>]>,
         blocking: Pool,
     ) -> Arc<Scheduler> {
         let workers = stealers.len();
@@ -95,8 +103,9 @@ impl Scheduler {
             settings,
             homes: (0..workers).map(|_| Home::acquire()).collect(),
             stealers,
-            injector: Injector::new(),
-            idle: Idle::new(workers),
+            bound,
+            idle: Idle::new(&nodes.plan.node_of),
+            nodes,
             stacks,
             blocking: Arc::new(blocking),
             driver: OnceLock::new(),
@@ -119,28 +128,68 @@ impl Scheduler {
     }
 
     /// Spawns a fiber on this runtime, from anywhere. If the runtime has ended, the fiber is cancelled before it starts.
-    pub(crate) fn spawn<F: FnOnce() -> T, T>(self: &Arc<Self>, f: F, identity: Identity) -> Handle<T> {
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(
+        self: &Arc<Self>,
+        f: F,
+        identity: Identity,
+        numa: Option<Numa>,
+    ) -> Handle<T> {
         if let Some(worker) = Worker::current()
             && Arc::ptr_eq(worker.scheduler(), self)
         {
-            return worker.spawn(f, identity);
+            return worker.spawn(f, identity, numa);
         }
         let (fiber, handle) = FiberRef::spawn(f, reserve_ids(1), identity);
         if let Some(task) = fiber.identity.task {
             task.counters().spawned(0);
         }
-        match self.injector.push(fiber) {
-            Ok(()) => self.wake_for_fresh(),
+        let here = self.nodes.here();
+        let place = self.place(&fiber, numa, here);
+        match self.nodes.injector(place, here).push(fiber) {
+            Ok(()) => self.wake_for(place, here),
             Err(fiber) => withdraw(&fiber),
         }
         handle
     }
 
-    /// Wakes a worker for fresh work that was just published, if one sleeps and none searches.
+    /// Where a fresh fiber goes that is spawned on the node in place `here`. A fiber that asks for a node which is not there starts
+    /// anywhere, to end with an error that says so. By its spawner, before the fiber is in any queue.
+    pub(super) fn place(&self, fiber: &FiberRef, numa: Option<Numa>, here: usize) -> Place {
+        self.nodes.place(numa.unwrap_or(self.settings.numa), || here).unwrap_or_else(|unknown| {
+            fiber.own.refused.set(Some(Box::new(NotStarted(unknown.to_string()))));
+            Place::Anywhere
+        })
+    }
+
+    /// Wakes a worker that may take what was just published, if one sleeps and none searches.
+    pub(super) fn wake_for(&self, place: Place, here: usize) {
+        match place {
+            Place::Anywhere => self.wake_for_fresh(here),
+            Place::Node(node) => self.ring(self.idle.worker_to_wake_on(node)),
+        }
+    }
+
+    /// Wakes a worker for fresh work that anybody may take and that was just published on the node in place `here`, if one sleeps and
+    /// none searches: the nearest.
     #[inline]
-    pub(crate) fn wake_for_fresh(&self) {
-        if let Some(worker) = self.idle.worker_to_wake() {
+    pub(crate) fn wake_for_fresh(&self, here: usize) {
+        self.ring(self.idle.worker_to_wake(&self.nodes.plan.outward[here]));
+    }
+
+    fn ring(&self, worker: Option<usize>) {
+        if let Some(worker) = worker {
             self.homes[worker].ring_if_asleep();
+        }
+    }
+
+    /// A worker searches no more, as the last one of its node: whoever published work that it might have found woke nobody.
+    pub(super) fn search_ended(&self, node: usize) {
+        fence(SeqCst);
+        if self.has_for_anybody() {
+            self.wake_for_fresh(node);
+        }
+        if self.has_bound(node) {
+            self.wake_for(Place::Node(node), node);
         }
     }
 
@@ -155,19 +204,30 @@ impl Scheduler {
     /// How many fibers were spawned, and how many of them have not ended; as [`live`](Self::live).
     pub(crate) fn fibers(&self) -> (u64, u64) {
         let ended: u64 = self.homes.iter().map(|home| home.ended()).sum();
-        let pushed = self.injector.lock().pushed();
+        let pushed = self.nodes.pushed();
         let spawned = pushed + self.homes.iter().map(|home| home.spawned()).sum::<u64>();
         (spawned, spawned - ended)
     }
 
     /// Whether any queue that all workers serve has a fresh fiber.
-    pub(crate) fn has_fresh(&self) -> bool {
-        !self.injector.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    fn has_for_anybody(&self) -> bool {
+        self.nodes.has_for_anybody() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    }
+
+    /// Whether a queue that only the workers of this node serve has a fresh fiber.
+    fn has_bound(&self, node: usize) -> bool {
+        let own = self.bound.iter().zip(&self.nodes.plan.node_of).filter(|&(_, &of)| of == node);
+        self.nodes.has_bound(node) || own.into_iter().any(|(stealer, _)| !stealer.is_empty())
+    }
+
+    /// Whether any queue that a worker of this node may take from has a fresh fiber.
+    pub(super) fn has_fresh_for(&self, node: usize) -> bool {
+        self.has_for_anybody() || self.has_bound(node)
     }
 
     /// How many fresh fibers wait in the queues.
     pub(crate) fn queued(&self) -> usize {
-        self.injector.len() + self.stealers.iter().map(Stealer::len).sum::<usize>()
+        self.nodes.len() + self.stealers.iter().chain(&self.bound).map(Stealer::len).sum::<usize>()
     }
 
     /// The stacks of all the runtime's pools.
@@ -201,15 +261,16 @@ impl Scheduler {
                 if self.live() != 0 {
                     return false;
                 }
-                let mut queue = self.injector.lock();
-                // No fiber is left to spawn one, and under this lock nobody outside can: the second look is final.
+                let mut queues = self.nodes.lock();
+                // No fiber is left to spawn one, and under these locks nobody outside can: the second look is final.
                 let ended: u64 = self.homes.iter().map(|home| home.ended()).sum();
-                let spawned: u64 = self.homes.iter().map(|home| home.spawned()).sum::<u64>() + queue.pushed();
-                if ended != spawned || !queue.is_empty() {
+                let pushed: u64 = queues.iter().map(|queue| queue.pushed()).sum();
+                let spawned = self.homes.iter().map(|home| home.spawned()).sum::<u64>() + pushed;
+                if ended != spawned || queues.iter().any(|queue| !queue.is_empty()) {
                     return false;
                 }
-                queue.close();
-                drop(queue);
+                queues.iter_mut().for_each(|queue| queue.close());
+                drop(queues);
                 self.stage.store(Stage::Ended as u8, SeqCst);
                 self.wake_all();
                 true
@@ -227,7 +288,7 @@ impl Scheduler {
     pub(crate) fn is_idle(&self) -> bool {
         self.quiet.load(SeqCst) == self.workers()
             && self.homes.iter().all(|home| home.inbox().is_empty())
-            && !self.has_fresh()
+            && self.queued() == 0
     }
 
     /// A worker is about to sleep with no timer set and no operation in flight. `true` if all of them do, with fibers left.

@@ -7,9 +7,11 @@ use super::choice::Choice;
 use super::clock;
 use super::home::Home;
 use super::monitor;
+use super::nodes::Place;
 use super::ready::ReadyQueue;
-use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
+use super::scheduler::{Scheduler, Stage, publish, reserve_ids, withdraw};
 use super::timers::Timers;
+use crate::Numa;
 use crate::driver::{Completion, Driver};
 use crate::fiber::context::Context;
 use crate::fiber::nested;
@@ -43,6 +45,8 @@ pub(super) const OPERATIONS: u32 = 128;
 /// A worker.
 pub(crate) struct Worker {
     pub(super) index: usize,
+    /// The place of its node among the runtime's.
+    pub(super) node: usize,
     pub(super) home: &'static Home,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) ready: ReadyQueue,
@@ -55,6 +59,8 @@ pub(crate) struct Worker {
     /// Fibers of this worker that are suspended in the middle of an unwinding.
     pub(super) unwinding: Cell<usize>,
     pub(super) fresh: crossbeam_deque::Worker<FiberRef>,
+    /// Fresh fibers that only workers of this node may start; none where there is one node.
+    pub(super) bound: Option<crossbeam_deque::Worker<FiberRef>>,
     /// Fresh fibers that only this worker may start.
     pub(super) fresh_local: RefCell<VecDeque<FiberRef>>,
     pub(super) fresh_taken: Cell<u32>,
@@ -71,6 +77,8 @@ pub(crate) struct Worker {
     pub(super) now: Cell<u64>,
     pub(super) seen_stage: Cell<Stage>,
     pub(super) searching: Cell<bool>,
+    /// Searches in a row that came back empty.
+    pub(super) misses: Cell<u32>,
     /// Whether a fiber waits on although it is to end, because somebody on this thread is being unwound.
     pub(super) postponed: Cell<bool>,
     /// Whether a fiber of this worker was ever unwound by cancellation.
@@ -111,6 +119,7 @@ impl Worker {
         index: usize,
         scheduler: Arc<Scheduler>,
         fresh: crossbeam_deque::Worker<FiberRef>,
+        bound: Option<crossbeam_deque::Worker<FiberRef>>,
         driver: Driver,
     ) -> Result<Worker, StackError> {
         let home = scheduler.homes[index];
@@ -121,6 +130,7 @@ impl Worker {
         let now = clock::now();
         Ok(Worker {
             index,
+            node: scheduler.nodes.plan.node_of[index],
             home,
             ready: ReadyQueue::new(),
             current: Cell::new(ptr::null()),
@@ -128,6 +138,7 @@ impl Worker {
             allowance: Cell::new(0),
             unwinding: Cell::new(0),
             fresh,
+            bound,
             fresh_local: RefCell::default(),
             fresh_taken: Cell::new(0),
             free: RefCell::new(free),
@@ -142,6 +153,7 @@ impl Worker {
             now: Cell::new(now),
             seen_stage: Cell::new(Stage::Running),
             searching: Cell::new(false),
+            misses: Cell::new(0),
             postponed: Cell::new(false),
             has_raised: Cell::new(false),
             served: Cell::new(0),
@@ -156,6 +168,10 @@ impl Worker {
     pub(crate) fn current<'a>() -> Option<&'a Worker> {
         // SAFETY: `run` sets the pointer for as long as it borrows the worker, on this thread only.
         unsafe { CURRENT.get().as_ref() }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
     }
 
     pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
@@ -184,6 +200,7 @@ impl Worker {
         let _guard = AbortOnUnwind;
         while self.seen_stage.get() != Stage::Ended {
             if self.has_runnable() {
+                self.misses.set(0);
                 self.stop_searching();
                 self.run_ready();
                 self.start_fresh();
@@ -197,7 +214,10 @@ impl Worker {
     }
 
     fn has_runnable(&self) -> bool {
-        !self.ready.is_empty() || !self.fresh.is_empty() || !self.fresh_local.borrow().is_empty()
+        !self.ready.is_empty()
+            || !self.fresh.is_empty()
+            || !self.fresh_local.borrow().is_empty()
+            || self.bound.as_ref().is_some_and(|bound| !bound.is_empty())
     }
 
     /// Resumes ready fibers, at most a turn's worth.
@@ -262,15 +282,21 @@ impl Worker {
         let taken = self.fresh_taken.get().wrapping_add(1);
         self.fresh_taken.set(taken);
         // Also while there are local ones, which go first otherwise and could spawn each other for ever.
-        if taken.is_multiple_of(OLDEST_EVERY)
-            && let Some(fiber) = self.scheduler.stealers[self.index].steal().success()
-        {
-            return Some(fiber);
+        if taken.is_multiple_of(OLDEST_EVERY) {
+            // Of the two stealable queues in turn.
+            let bound = self.scheduler.bound.get(self.index).filter(|_| taken.is_multiple_of(2 * OLDEST_EVERY));
+            if let Some(fiber) = bound.unwrap_or(&self.scheduler.stealers[self.index]).steal().success() {
+                return Some(fiber);
+            }
         }
         if let Some(fiber) = self.fresh_local.borrow_mut().pop_front() {
             return Some(fiber);
         }
-        self.fresh.pop()
+        match &self.bound {
+            None => self.fresh.pop(),
+            Some(bound) if taken.is_multiple_of(2) => bound.pop().or_else(|| self.fresh.pop()),
+            Some(bound) => self.fresh.pop().or_else(|| bound.pop()),
+        }
     }
 
     /// Looks at everything but the ready and fresh queues: the driver, the clock, the timers, the inbox, the injector, and
@@ -293,8 +319,9 @@ impl Worker {
             self.home.progress.count_late(served);
         }
         self.home.inbox().drain(|fiber| self.look_at(&fiber));
-        if self.home.progress.end_turn().is_multiple_of(INJECTOR_EVERY)
-            && let Some(fiber) = self.scheduler.injector.pop()
+        let turn = self.home.progress.end_turn();
+        if turn.is_multiple_of(INJECTOR_EVERY)
+            && let Some(fiber) = self.scheduler.nodes.pop(self.node, turn.is_multiple_of(2))
         {
             self.stop_searching();
             self.start(fiber);
@@ -395,14 +422,39 @@ impl Worker {
         }
     }
 
-    /// Spawns a fiber into this worker's stealable queue.
-    pub(crate) fn spawn<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
+    /// Spawns a fiber into this worker's stealable queue, or wherever its property says.
+    #[inline]
+    pub(crate) fn spawn<F: FnOnce() -> T, T>(&self, f: F, identity: Identity, numa: Option<Numa>) -> Handle<T> {
         let (fiber, handle) = self.record(f, identity);
-        self.fresh.push(fiber);
-        if self.scheduler.workers() > 1 {
-            self.scheduler.wake_for_fresh();
+        if matches!(numa.unwrap_or(self.scheduler.settings.numa), Numa::Any) {
+            self.fresh.push(fiber);
+            if self.scheduler.workers() > 1 {
+                self.scheduler.wake_for_fresh(self.node);
+            }
+        } else {
+            self.send(fiber, numa);
         }
         handle
+    }
+
+    /// Puts a fresh fiber where its property says.
+    fn send(&self, fiber: FiberRef, numa: Option<Numa>) {
+        let place = self.scheduler.place(&fiber, numa, self.node);
+        match (place, &self.bound) {
+            (Place::Node(node), Some(bound)) if node == self.node => bound.push(fiber),
+            (Place::Node(_), _) => {
+                if let Err(fiber) = self.scheduler.nodes.injector(place, self.node).pass(fiber) {
+                    // Not before the last fiber has ended, and a fiber spawns this one.
+                    withdraw(&fiber);
+                    self.home.count_ended();
+                    return;
+                }
+            }
+            (Place::Anywhere, _) => self.fresh.push(fiber),
+        }
+        if self.scheduler.workers() > 1 {
+            self.scheduler.wake_for(place, self.node);
+        }
     }
 
     /// Spawns a fiber that this worker alone may start.

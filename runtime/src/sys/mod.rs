@@ -3,11 +3,11 @@
 //!
 //! Owns nothing and calls no other room.
 
+pub(crate) mod affinity;
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
 pub(crate) mod event;
 pub(crate) mod memory;
-pub(crate) mod numa;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;

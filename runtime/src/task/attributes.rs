@@ -7,12 +7,16 @@ use std::str::FromStr;
 
 /// On which NUMA node a fiber starts, and from which it may be taken by an idle worker.
 ///
-/// It concerns fibers that have not started: a started fiber stays on its worker. A machine with one node treats all
-/// variants alike.
+/// It concerns fibers that have not started: a started fiber stays on its worker. Nodes are those on which the runtime has workers; one
+/// that has them on a single node treats all variants alike. A fiber of [`spawn_local`](crate::spawn_local) is on its spawner's worker whatever
+/// is said here.
 ///
 /// Written in an attribute or an environment variable it is the string that [`Display`] gives and [`FromStr`] reads.
 ///
-/// **Not yet in effect**: the value is kept and shown, the scheduler does not act on it so far.
+/// # Errors
+///
+/// A fiber for a [`Node`](Numa::Node) without workers does not run: [`join`](crate::JoinHandle::join) gives an error that names the nodes there
+/// are. A runtime for which that is the default is not built.
 ///
 /// # Examples
 ///
@@ -29,11 +33,12 @@ pub enum Numa {
     /// Near its spawner where possible, but any idle worker may take it.
     #[default]
     Any,
-    /// On the node of its spawner: workers of other nodes do not take it.
+    /// On the node of its spawner: workers of other nodes do not take it. Spawned by a thread that is no worker, on the node where
+    /// the thread runs at that moment.
     Local,
-    /// On the nodes in turn, for work that is limited by memory bandwidth.
+    /// On the nodes in turn, for work that is limited by memory bandwidth. Workers of other nodes do not take it.
     Spread,
-    /// On this node, numbered as Linux numbers it under `/sys/devices/system/node`.
+    /// On this node and no other, numbered as Linux numbers it under `/sys/devices/system/node`.
     Node(u32),
 }
 

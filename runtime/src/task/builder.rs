@@ -59,7 +59,7 @@ where
         }
     };
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, identity) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, identity, None) })
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
@@ -117,10 +117,10 @@ impl Destination<'_> {
     ///
     /// The closure and its result may be used on another thread, and everything that they borrow outlives the fiber.
     #[inline]
-    unsafe fn spawn<F: FnOnce() -> T, T>(self, f: F, identity: Identity) -> Handle<T> {
+    unsafe fn spawn<F: FnOnce() -> T, T>(self, f: F, identity: Identity, numa: Option<Numa>) -> Handle<T> {
         match self {
-            Destination::Here(worker) => worker.spawn(f, identity),
-            Destination::Elsewhere(scheduler) => scheduler.spawn(f, identity),
+            Destination::Here(worker) => worker.spawn(f, identity, numa),
+            Destination::Elsewhere(scheduler) => scheduler.spawn(f, identity, numa),
         }
     }
 }
@@ -190,7 +190,21 @@ impl Builder {
         self
     }
 
-    /// Where the fiber may start. **Not yet in effect**: kept, and shown by `Debug`.
+    /// On which NUMA node the fiber starts. The default is the runtime's, [`Numa::Any`] unless configured.
+    ///
+    /// A node without workers makes [`join`](JoinHandle::join) return an error that names those there are.
+    ///
+    /// ```
+    /// use fiber::Numa;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let near = fiber::Builder::new().numa(Numa::Local).spawn(|| 1);
+    /// let nowhere = fiber::Builder::new().numa(Numa::Node(1000)).spawn(|| 2);
+    /// assert_eq!(near.join().unwrap(), 1);
+    /// let error = nowhere.join().unwrap_err().to_string();
+    /// assert!(error.contains("NUMA node 1000 was asked for"), "{error}");
+    /// # });
+    /// ```
     pub fn numa(mut self, numa: Numa) -> Builder {
         self.numa = Some(numa);
         self
@@ -240,8 +254,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let numa = self.numa;
         // SAFETY: closure and result are `Send + 'static`.
-        JoinHandle::new(unsafe { Destination::find().spawn(f, self.identity()) })
+        JoinHandle::new(unsafe { Destination::find().spawn(f, self.identity(), numa) })
     }
 
     /// Spawns a fiber with these properties on the caller's worker. As [`spawn_local`].
@@ -287,6 +302,7 @@ impl Builder {
         T: Send + 'scope,
     {
         let destination = Destination::find();
+        let numa = self.numa;
         let mut identity = self.identity();
         let deadline = crate::sched::Current::get().and_then(|current| current.deadline());
         let f = move || match deadline {
@@ -297,7 +313,7 @@ impl Builder {
         scope.adopt(&mut identity);
         // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber
         // from `adopt` on, does not end before the fiber has.
-        let handle = unsafe { destination.spawn(f, identity) };
+        let handle = unsafe { destination.spawn(f, identity, numa) };
         scope.enlist(&handle.fiber);
         ScopedJoinHandle::new(handle)
     }

@@ -10,7 +10,7 @@ use crate::fiber::record::Waiter;
 use crate::runtime::process;
 use crate::sched::{Scheduler, WaitList};
 use crate::sys::sync::{Lock, LockGuard};
-use crate::sys::{numa, threads};
+use crate::sys::{affinity, threads};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{
     AtomicBool,
@@ -160,7 +160,7 @@ impl Pool {
     /// A thread's life.
     fn work(&self, number: u64) {
         if !self.cpus.is_empty() {
-            numa::stay_on(&self.cpus);
+            affinity::stay_on(&self.cpus);
         }
         if let Some(scheduler) = self.scheduler.get() {
             process::serve(scheduler.clone());

@@ -205,7 +205,7 @@ impl Attributes {
         allowed: &[],
     };
 
-    /// `numa = "..."`: where its fibers start. Not yet in effect.
+    /// `numa = "..."`: where its fibers start.
     #[must_use]
     pub fn numa(&self) -> Option<Numa> {
         self.numa
