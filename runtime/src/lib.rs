@@ -64,12 +64,15 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");
 
+#[cfg(feature = "tokio")]
+pub mod bridge;
 #[cfg(test)]
 mod conformance;
 pub mod coroutine;
 mod driver;
 mod fiber;
 pub mod fs;
+pub mod future;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

@@ -107,6 +107,14 @@ impl<'a> Current<'a> {
         }
     }
 
+    /// As [`charge`](Self::charge), without the yield: `false` says that it is due.
+    #[inline]
+    pub(crate) fn may_go_on(&self) -> bool {
+        let left = self.worker.allowance.get();
+        self.worker.allowance.set(left.saturating_sub(1));
+        left > 0 || self.is_to_stay()
+    }
+
     /// Called where the fiber is about to suspend, before anybody else sees anything of its wait.
     ///
     /// # Panics

@@ -99,7 +99,10 @@ impl Worker {
 
     /// The last look before sleep.
     fn work_appeared(&self) -> bool {
-        !self.home.inbox().is_empty() || self.scheduler.has_fresh() || self.scheduler.stage() != self.seen_stage.get()
+        !self.home.inbox().is_empty()
+            || !self.home.errands().is_empty()
+            || self.scheduler.has_fresh()
+            || self.scheduler.stage() != self.seen_stage.get()
     }
 
     fn sleep(&self) {
