@@ -140,6 +140,7 @@ fn a_read_that_is_dropped_has_taken_nothing<P: Place>() {
     P::run(|| {
         let (near, mut far) = UnixStream::pair().unwrap();
         let mut near = Async::new(near);
+        assert_eq!(poll_once(near.read(&mut [])).map(Result::unwrap), Poll::Ready(0), "no room, no wait");
         for _ in 0..20 {
             let mut buf = [0; 8];
             assert!(poll_once(near.read(&mut buf)).is_pending());

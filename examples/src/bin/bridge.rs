@@ -1,7 +1,7 @@
 //! An async HTTP client, awaited from fibers; and an async HTTP server, on fibers.
 //!
 //! ```sh
-//! cargo run --release --features bridge --bin bridge
+//! cargo run --features bridge --bin bridge
 //! ```
 //!
 //! The client is `reqwest`, which needs Tokio: `fiber::bridge::Tokio` keeps a runtime of Tokio's beside ours, and each fiber awaits its

@@ -43,9 +43,11 @@
 //!
 //! # Shutting down
 //!
-//! A runtime of ours that ends cancels its fibers, which drops their futures; it waits for nothing of Tokio's. Dropping a [`Tokio`]
-//! stops its thread in the background and drops the tasks; futures that fibers still poll then panic or fail, so it outlives these fibers:
-//! own it in `main`, or use [`Tokio::shared`], which lives as long as the process. [`Tokio::shutdown`] waits.
+//! A runtime of ours that ends cancels its fibers, which drops their futures; it waits for nothing of Tokio's. Dropping a [`Tokio`] stops its
+//! thread in the background and drops the tasks; [`Tokio::shutdown`] waits for that. It is borrowed while a fiber is in `block_on`, but clients
+//! and pools that were made with it can outlive it, and fail then. So let it outlive what uses it: own it in `main`, or use
+//! [`Tokio::shared`], which lives as long as the process. Where somebody else's runtime ends, the futures that fibers still await in it
+//! panic or fail; none hangs that waits for its sockets and timers.
 
 // The room keeps runtimes of Tokio's. It calls `task`, to run futures on fibers and to wait on the blocking pool.
 //

@@ -11,12 +11,19 @@ const MOST_BUFFERS: usize = 1024;
 /// `recv`. The first so many bytes of `buf` are initialised then.
 #[cfg(any(feature = "tokio", feature = "hyper"))]
 pub(crate) fn receive(fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    if buf.is_empty() {
+        // Linux would wait for data.
+        return Ok(0);
+    }
     // SAFETY: the buffer is borrowed, mutably, during the call, and the kernel writes only initialised bytes.
     count(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_DONTWAIT) })
 }
 
 /// As [`receive`], into bytes that are initialised already.
 pub(crate) fn receive_over(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    if buf.is_empty() {
+        return Ok(0);
+    }
     // SAFETY: as in `receive`.
     count(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_DONTWAIT) })
 }

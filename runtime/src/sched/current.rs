@@ -107,12 +107,14 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// As [`charge`](Self::charge), without the yield: `false` says that it is due.
+    /// As [`charge`](Self::charge), without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes
+    /// on all the same.
     #[inline]
     pub(crate) fn may_go_on(&self) -> bool {
         let left = self.worker.allowance.get();
-        self.worker.allowance.set(left.saturating_sub(1));
-        left > 0 || self.is_to_stay()
+        let due = left == 0 && !self.is_to_stay();
+        self.worker.allowance.set(if due { OPERATIONS } else { left.saturating_sub(1) });
+        !due
     }
 
     /// Called where the fiber is about to suspend, before anybody else sees anything of its wait.

@@ -91,19 +91,23 @@ impl Lookout {
 
     /// With what it has ended: the events or `-errno` of a descriptor, zero of a time. Until then, whom to wake.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<i32> {
-        let mut state = self.0.state.lock();
-        match &mut *state {
-            State::Ended(result) => Poll::Ready(*result),
-            State::Kept(waker) if waker.will_wake(context.waker()) => Poll::Pending,
-            State::Kept(waker) => {
-                let old = std::mem::replace(waker, context.waker().clone());
-                drop(state);
-                // Somebody else's code, not under our lock.
-                drop(old);
-                Poll::Pending
-            }
+        match &*self.0.state.lock() {
+            State::Ended(result) => return Poll::Ready(*result),
+            State::Kept(waker) if waker.will_wake(context.waker()) => return Poll::Pending,
+            State::Kept(_) => {}
             State::TakenBack => unreachable!("it is taken back when it is dropped"),
         }
+        // Wakers are cloned and dropped by somebody else's code: not under our lock.
+        let new = context.waker().clone();
+        let mut state = self.0.state.lock();
+        let State::Kept(waker) = &mut *state else {
+            drop(state);
+            return self.poll(context);
+        };
+        let old = std::mem::replace(waker, new);
+        drop(state);
+        drop(old);
+        Poll::Pending
     }
 }
 
