@@ -1,7 +1,6 @@
 //! hyper on fibers, both sides of it, and the traits of futures-io and tokio over our streams.
 
 #[path = "http/server.rs"]
-#[allow(dead_code, reason = "two tests use it")]
 mod server;
 
 use fiber::block_on;

@@ -56,7 +56,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         std::future::pending::<()>().await;
     }
     let number: u64 = path.trim_start_matches("/square/").parse().unwrap_or(0);
-    if number % 16 == 0 {
+    if number.is_multiple_of(16) {
         // Some take longer. A timer of the fiber's worker.
         sleep(Duration::from_millis(2)).await;
     }

@@ -1,4 +1,6 @@
 //! An HTTP server for tests: hyper on fibers.
+// Every test crate uses some of it.
+#![allow(dead_code)]
 
 use fiber::JoinHandle;
 use fiber::future::{Async, FiberTimer, sleep};
