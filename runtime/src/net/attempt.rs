@@ -19,7 +19,7 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buf: &mut [MaybeUninit<u8>]) -> io::Re
     count(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_DONTWAIT) })
 }
 
-/// As [`receive`], into bytes that are initialised already.
+/// As `receive`, into bytes that are initialised already.
 pub(crate) fn receive_over(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     if buf.is_empty() {
         return Ok(0);
