@@ -57,6 +57,11 @@ impl<T> Task<T> {
     }
 
     /// Whether the future has completed, was cancelled or panicked; if so, [`join`](Self::join) returns at once.
+    ///
+    /// ```
+    /// let task = fiber::bridge::Tokio::shared().spawn(std::future::pending::<()>());
+    /// assert!(!task.is_finished());
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()

@@ -171,6 +171,19 @@ impl<T: Stream> Async<T> {
     /// # Errors
     ///
     /// As reading from the stream.
+    ///
+    /// ```
+    /// use fiber::future::Async;
+    /// use fiber::net::UnixStream;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let (near, far) = UnixStream::pair()?;
+    /// let mut near = Async::new(near);
+    /// drop(far);
+    /// assert_eq!(fiber::block_on(near.read(&mut [0; 8]))?, 0);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         poll_fn(|context| self.poll_receive(context, |fd| attempt::receive_over(fd, buf))).await
     }
@@ -181,6 +194,17 @@ impl<T: Stream> Async<T> {
     /// # Errors
     ///
     /// As writing to the stream.
+    ///
+    /// ```
+    /// use fiber::future::Async;
+    /// use fiber::net::UnixStream;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let (near, _far) = UnixStream::pair()?;
+    /// assert_eq!(fiber::block_on(Async::new(near).write(b"there is room"))?, 13);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         poll_fn(|context| self.poll_send(context, buf)).await
     }
@@ -190,6 +214,19 @@ impl<T: Stream> Async<T> {
     /// # Errors
     ///
     /// As writing to the stream.
+    ///
+    /// ```
+    /// use fiber::future::Async;
+    /// use fiber::net::UnixStream;
+    /// use std::io::IoSlice;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let (near, _far) = UnixStream::pair()?;
+    /// let parts = [IoSlice::new(b"length: 4, "), IoSlice::new(b"body")];
+    /// assert_eq!(fiber::block_on(Async::new(near).write_vectored(&parts))?, 15);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
     pub async fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
         poll_fn(|context| self.poll_send_vectored(context, bufs)).await
     }
