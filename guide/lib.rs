@@ -1,6 +1,6 @@
 //! The guide's Rust snippets as documentation tests: `cargo test --doc -p fiber-guide` compiles and runs each.
 //!
-//! The guide itself stands in `src/` and is built by mdBook.
+//! The guide itself stands in `src/` and is built by mdBook. The chapter about async code is tested with the feature `async`.
 
 /// Takes a chapter's text as the documentation of a module, where rustdoc finds its snippets.
 macro_rules! chapters {
@@ -37,4 +37,9 @@ chapters! {
     limits: "src/limits.md",
     glossary: "src/glossary.md",
     readme: "../README.md",
+}
+
+#[cfg(feature = "async")]
+chapters! {
+    async_code: "src/async.md",
 }

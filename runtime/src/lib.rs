@@ -34,7 +34,7 @@
 //! - [`spawn`], [`spawn_local`], [`scope`], [`Builder`], [`JoinHandle`]: fibers, as `std::thread` has threads.
 //! - [`coroutine`]: coroutines and generators, with fibers and without.
 //! - [`JoinSet`], [`race`], [`join!`], [`try_join!`]: several fibers at once. [`CancelToken`], [`shield`]: cancellation.
-//! - [`block_on`]: futures on fibers. [`fiber_local!`]: variables of fibers.
+//! - [`block_on`]: futures on fibers. [`future`]: streams and timers for async code. [`fiber_local!`]: variables of fibers.
 //! - [`blocking`]: calls that block their thread, on a pool of threads.
 //! - [`select!`]: the first of several receives, sends, joins, notifications, times.
 //! - [`net`], [`fs`], [`io`], [`process`], [`signal`], [`sync`], [`time`]: what blocks in std, with std's names.
@@ -52,8 +52,12 @@
 //!
 //! # Features
 //!
-//! None is on by default. `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its
-//! spans when it suspends, enters them again when it goes on, and starts in the span of its spawner. Nothing has to be set up.
+//! None is on by default.
+//!
+//! - `futures-io`, `hyper`, `tokio`: the traits of these crates over the streams and timers of [`future`]. `tokio` also has the module `bridge`:
+//!   a runtime of Tokio's beside ours, for libraries that need one.
+//! - `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its spans when it
+//!   suspends, enters them again when it goes on, and starts in the span of its spawner. Nothing has to be set up.
 //!
 //! # Where it runs
 //!
@@ -64,12 +68,15 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fiber runs on Linux");
 
+#[cfg(feature = "tokio")]
+pub mod bridge;
 #[cfg(test)]
 mod conformance;
 pub mod coroutine;
 mod driver;
 mod fiber;
 pub mod fs;
+pub mod future;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

@@ -53,6 +53,7 @@
 // driver needs one (`listening`).
 
 mod addr;
+pub(crate) mod attempt;
 mod exchange;
 mod listening;
 mod lookup;

@@ -107,6 +107,16 @@ impl<'a> Current<'a> {
         }
     }
 
+    /// As [`charge`](Self::charge), without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes
+    /// on all the same.
+    #[inline]
+    pub(crate) fn may_go_on(&self) -> bool {
+        let left = self.worker.allowance.get();
+        let due = left == 0 && !self.is_to_stay();
+        self.worker.allowance.set(if due { OPERATIONS } else { left.saturating_sub(1) });
+        !due
+    }
+
     /// Called where the fiber is about to suspend, before anybody else sees anything of its wait.
     ///
     /// # Panics

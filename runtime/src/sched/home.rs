@@ -4,6 +4,7 @@
 //! is closed or that serves another worker by now, and does nothing there.
 
 use super::inbox::{Inbox, Sleep};
+use super::lookout::{Errand, Errands};
 use super::progress::Progress;
 use super::rings::Nearness;
 use crate::driver::Doorbell;
@@ -19,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Home {
     inbox: Inbox,
     sleep: Sleep,
+    /// What other threads ask about the lookouts that the worker keeps.
+    errands: Errands,
     /// The worker's doorbell while it lives. A lock rather than an atomic: it is taken only to ring, next to a system call.
     doorbell: Mutex<Option<Doorbell>>,
     /// The state of the worker's started fibers.
@@ -47,6 +50,7 @@ impl Home {
             Box::leak(Box::new(Home {
                 inbox: Inbox::closed(),
                 sleep: Sleep::new(),
+                errands: Errands::default(),
                 doorbell: Mutex::new(None),
                 slots: SlotSlab::new(),
                 names: Mutex::default(),
@@ -65,6 +69,8 @@ impl Home {
         *self.doorbell.lock().unwrap_or_else(PoisonError::into_inner) = Some(doorbell);
         self.progress.begin();
         self.sleep.wake_up();
+        // For a worker that lived here before.
+        drop(self.errands.take());
         self.inbox.open();
     }
 
@@ -96,6 +102,16 @@ impl Home {
         if self.inbox.post(fiber) {
             self.ring_if_asleep();
         }
+    }
+
+    pub(super) fn errands(&self) -> &Errands {
+        &self.errands
+    }
+
+    /// Asks something of the worker about a lookout that it keeps.
+    pub(super) fn leave(&self, errand: Errand) {
+        self.errands.leave(errand);
+        self.ring_if_asleep();
     }
 
     /// Wakes the worker if it sleeps, after the caller has published something for it.

@@ -27,6 +27,12 @@ pub(crate) fn charge() {
     }
 }
 
+/// As [`charge`], for a future, which cannot yield by itself: `false` says that it is its fiber's turn to give way.
+#[inline]
+pub(crate) fn may_go_on() -> bool {
+    Current::get().is_none_or(|current| current.may_go_on())
+}
+
 /// Suspends the running fiber until `ready` gives a value, asking it after each wake. For what another thread does on the
 /// fiber's behalf: it has a [`Waiter`](crate::fiber::record::Waiter) of the fiber and wakes it when done.
 ///

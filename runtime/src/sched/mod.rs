@@ -8,6 +8,8 @@
 //! sleep ([`park`]). No source can starve another for more than one budget; a fiber whose operations all complete inline yields
 //! after a number of them ([`current`]).
 //!
+//! Code that is polled cannot suspend; who waits on its behalf, on a worker and elsewhere, is in [`lookout`].
+//!
 //! | queue | holds | written by | read by |
 //! | --- | --- | --- | --- |
 //! | ready | started fibers that can go on | its worker | its worker |
@@ -31,6 +33,7 @@ pub(crate) mod idle;
 mod inbox;
 mod injector;
 pub(crate) mod io;
+pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;
 mod park;

@@ -122,6 +122,7 @@ impl Worker {
     fn work_appeared(&self) -> bool {
         !self.home.inbox().is_empty()
             || self.scheduler.has_fresh_for(self.node)
+            || !self.home.errands().is_empty()
             || self.scheduler.stage() != self.seen_stage.get()
     }
 

@@ -6,6 +6,7 @@ use super::worker::Alarm;
 use crate::fiber::Reason;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 /// A timer that is set, until dropped. It borrows its flag, so it is cancelled before the flag goes.
 pub(crate) struct Timer<'a> {
@@ -17,7 +18,7 @@ pub(crate) struct Timer<'a> {
 impl<'a> Timer<'a> {
     /// Sets `flag` and wakes the fiber once the clock reads `deadline`, never earlier.
     pub(crate) fn set(current: Current<'a>, deadline: u64, flag: &'a Cell<bool>) -> Timer<'a> {
-        let alarm = Alarm { flag, slot: current.slot };
+        let alarm = Alarm::Fiber { flag, slot: NonNull::from(current.slot) };
         let key = (deadline != NEVER).then(|| current.worker.timers.borrow_mut().insert(deadline, alarm));
         Timer { current, key, flag: PhantomData }
     }

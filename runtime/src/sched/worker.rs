@@ -6,6 +6,7 @@ use super::cancel;
 use super::choice::Choice;
 use super::clock;
 use super::home::Home;
+use super::lookout::{self, Table};
 use super::monitor;
 use super::nodes::Place;
 use super::ready::ReadyQueue;
@@ -69,6 +70,7 @@ pub(crate) struct Worker {
     default_class: SizeClass,
     pub(super) timers: RefCell<Timers<Alarm>>,
     pub(super) driver: RefCell<Driver>,
+    pub(super) lookouts: RefCell<Table>,
     pub(super) choice: Choice,
     ids: Cell<(u64, u64)>,
     limits: Cell<(u64, u64)>,
@@ -96,14 +98,16 @@ pub(super) struct After {
     pub(super) data: *mut (),
 }
 
-/// What a timer does: raises a flag on a waiting fiber's stack and wakes the fiber.
+/// What a timer does.
 #[derive(Clone, Copy)]
-pub(crate) struct Alarm {
-    pub(super) flag: *const Cell<bool>,
-    pub(super) slot: *const Slot,
+pub(crate) enum Alarm {
+    /// Raises a flag on a waiting fiber's stack and wakes the fiber.
+    Fiber { flag: *const Cell<bool>, slot: NonNull<Slot> },
+    /// Ends the lookout at this place.
+    Lookout(u32),
 }
 
-/// An operation that a fiber waits for, on the fiber's stack; its address is the driver's token.
+/// An operation that a fiber waits for, on the fiber's stack; its address is the driver's token. Those of lookouts have odd tokens.
 pub(super) struct Pending {
     pub(super) result: Cell<Option<i32>>,
     pub(super) slot: *const Slot,
@@ -146,6 +150,7 @@ impl Worker {
             default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
             timers: RefCell::new(Timers::new(now)),
             driver: RefCell::new(driver),
+            lookouts: RefCell::default(),
             choice: Choice::seeded(index as u64 + 1),
             ids: Cell::new((0, 0)),
             limits: Cell::new((0, 0)),
@@ -211,6 +216,7 @@ impl Worker {
             }
         }
         self.home.close();
+        self.end_lookouts();
     }
 
     fn has_runnable(&self) -> bool {
@@ -319,6 +325,7 @@ impl Worker {
             self.home.progress.count_late(served);
         }
         self.home.inbox().drain(|fiber| self.look_at(&fiber));
+        self.attend_lookouts();
         let turn = self.home.progress.end_turn();
         if turn.is_multiple_of(INJECTOR_EVERY)
             && let Some(fiber) = self.scheduler.nodes.pop(self.node, turn.is_multiple_of(2))
@@ -370,11 +377,14 @@ impl Worker {
         if !timers.is_empty() {
             timers.expire(self.now.get(), |alarm| {
                 fired += 1;
-                // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
-                // this worker; `Timer`'s destructor cancels it before that frame goes.
-                unsafe {
-                    (*alarm.flag).set(true);
-                    self.wake(&*alarm.slot);
+                match alarm {
+                    // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
+                    // this worker; `Timer`'s destructor cancels it before that frame goes.
+                    Alarm::Fiber { flag, slot } => unsafe {
+                        (*flag).set(true);
+                        self.wake(slot.as_ref());
+                    },
+                    Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
                 }
             });
         }
@@ -382,6 +392,9 @@ impl Worker {
     }
 
     pub(super) fn complete(&self, completion: Completion) {
+        if let Some(place) = lookout::place(completion.token) {
+            return self.lookouts.borrow_mut().happened(place, completion.result);
+        }
         let pending = ptr::with_exposed_provenance::<Pending>(completion.token.get() as usize);
         // SAFETY: the token is the address of a `Pending` in the frame of `io::wait`, which does not return before the
         // completion was handed out, here.
