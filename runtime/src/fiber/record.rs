@@ -135,6 +135,8 @@ pub(crate) struct Own {
     pub(crate) shielded: Cell<u32>,
     /// Whether the fiber's own cancellation was already given to it as an error.
     pub(crate) told: Cell<bool>,
+    /// Whether the call that the fiber is in has a part of its work to report, whatever becomes of the rest (`sched::io`).
+    pub(crate) partly_done: Cell<bool>,
     /// Whether the fiber has waited before; see `sched::cancel`.
     pub(crate) settled: Cell<bool>,
     /// Whether the fiber is being unwound by cancellation rather than by a panic.

@@ -121,6 +121,7 @@ impl<'a> Current<'a> {
     /// Why the wait that is about to begin, or goes on, has to end; `None` if it may wait.
     #[inline]
     pub(crate) fn interruption(&self) -> Option<Interruption<'a>> {
+        self.worker.points.pass(*self);
         let header = self.header();
         let own = &header.own;
         if !own.settled.replace(true) {
@@ -170,6 +171,18 @@ impl<'a> Current<'a> {
             .min()
     }
 
+    /// Lets the outermost of its time limits pass now, if it has one. The fiber runs, or waits.
+    #[cfg(feature = "internals")]
+    pub(super) fn let_time_run_out(&self) {
+        let flags = self
+            .limits()
+            .filter_map(|limit| if let Cause::Time { passed, .. } = &limit.cause { Some(passed) } else { None });
+        if let Some(passed) = flags.last() {
+            passed.set(true);
+            self.worker.wake(self.slot);
+        }
+    }
+
     /// The limits in force, from the innermost on.
     fn limits(&self) -> impl Iterator<Item = &'a Limit<'a>> {
         self.header().own.limit_lists().flat_map(|list| {
@@ -195,8 +208,12 @@ impl<'a> Current<'a> {
 
 impl Interruption<'_> {
     /// Ends a wait that can return an error: with the error the first time, by unwinding from then on.
+    ///
+    /// With the error in any case, and as if it had not been given, where that only ends a call of which a part is done: the caller has
+    /// something better to return, and an unwinding would lose it.
     pub(crate) fn into_error(self) -> io::Error {
-        if self.told().replace(true) && cfg!(panic = "unwind") {
+        let is_partly_done = self.current.header().own.partly_done.get();
+        if !is_partly_done && self.told().replace(true) && cfg!(panic = "unwind") {
             self.raise();
         }
         match self.reason {
@@ -208,11 +225,6 @@ impl Interruption<'_> {
     /// Why it is.
     pub(crate) fn reason(self) -> CancelReason {
         self.reason
-    }
-
-    /// Takes [`into_error`](Self::into_error) back: the caller had something better to return.
-    pub(super) fn not_told(self) {
-        self.told().set(false);
     }
 
     fn told(&self) -> &Cell<bool> {

@@ -30,6 +30,7 @@ mod inbox;
 mod injector;
 pub(crate) mod io;
 mod park;
+mod points;
 mod ready;
 pub(crate) mod scheduler;
 pub(crate) mod select;
@@ -41,6 +42,8 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking, no_suspend};
+#[cfg(feature = "internals")]
+pub(crate) use points::{Blow, Kind, arm, under_way};
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};
 pub(crate) use wait_queue::{Attempt, End, Ended, Hand, Stranger, WaitQueue, Wakes, awaited, in_line, wait_in};

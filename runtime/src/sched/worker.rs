@@ -5,7 +5,9 @@
 use super::cancel;
 use super::choice::Choice;
 use super::clock;
+use super::current::Current;
 use super::home::Home;
+use super::points::Points;
 use super::ready::ReadyQueue;
 use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
@@ -79,6 +81,7 @@ pub(crate) struct Worker {
     pub(super) served: Cell<usize>,
     /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
     pub(super) no_suspend: Cell<u32>,
+    pub(super) points: Points,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -147,6 +150,7 @@ impl Worker {
             has_raised: Cell::new(false),
             served: Cell::new(0),
             no_suspend: Cell::new(0),
+            points: Points::default(),
             scheduler,
         })
     }
@@ -231,6 +235,7 @@ impl Worker {
     /// Runs a fiber until it suspends or ends.
     #[inline(always)]
     fn resume(&self, slot: &Slot) {
+        self.points.pass(Current { worker: self, slot });
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
         slot.set_phase(Phase::Running);
@@ -240,12 +245,15 @@ impl Worker {
         self.current.set(ptr::null());
         if ended {
             self.finish(slot);
-        } else if let Some(after) = self.after.take() {
+            return;
+        }
+        if let Some(after) = self.after.take() {
             // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
             if !unsafe { (after.call)(after.data) } {
                 self.wake(slot);
             }
         }
+        self.points.pass(Current { worker: self, slot });
     }
 
     /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
