@@ -240,7 +240,6 @@ fn both_ways_at_once(token: &Token) -> Step {
     let ours = move || {
         let mut idle = fiber::spawn(|| fiber::time::sleep(crate::locks::SHORT));
         while sent.get() + received.get() < 2 * MESSAGES {
-            let _permit = nothing.try_acquire();
             select! {
                 result = to_them.send(Message(token.clone(), sent.get())), if sent.get() < MESSAGES => {
                     assert!(result.is_ok());
@@ -251,6 +250,7 @@ fn both_ways_at_once(token: &Token) -> Step {
                     received.add(1);
                 }
                 () = never.notified() => unreachable!(),
+                _ = nothing.acquire_many(2) => unreachable!(),
                 () = after(LONG) => unreachable!(),
             }
         }
