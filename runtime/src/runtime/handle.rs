@@ -13,7 +13,7 @@ use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList};
 use crate::sys::stderr::say;
-use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
+use crate::task::{BlockingMetrics, JoinError, JoinHandle, heir, wait_for};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -309,7 +309,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::new(self.scheduler.spawn(f, Identity { span: Inherited::current(), ..Identity::default() }))
+        JoinHandle::new(self.scheduler.spawn(f, heir()))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].
