@@ -25,7 +25,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Fibers resumed, or fresh ones started, before the worker looks at everything else. It shrinks while turns take long.
 const TURN: u32 = 256;
@@ -312,7 +312,7 @@ impl Worker {
             self.postponed.set(false);
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
-                if header.cancelled.load(Relaxed) != 0 || !header.own.has_no_limits() {
+                if header.summons.is_marked() || !header.own.has_no_limits() {
                     self.wake(slot);
                 }
             });
@@ -441,7 +441,7 @@ impl Worker {
         if self.seen_stage.get() != Stage::Running {
             cancel::mark(&fiber, CancelReason::Shutdown);
         }
-        fiber.home.store(ptr::from_ref(self.home).cast_mut().cast(), Release);
+        fiber.summons.settle(ptr::from_ref(self.home).cast_mut().cast());
         if let Some(name) = fiber.identity.shared_name() {
             self.names().insert(fiber.id, name.clone());
         }
@@ -596,7 +596,7 @@ fn run_to_its_end(fiber: &FiberRef) -> bool {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(why) };
         false
-    } else if let Some(reason) = CancelReason::from_number(fiber.cancelled.load(Relaxed)) {
+    } else if let Some(reason) = fiber.summons.reason() {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason })) };
         false
