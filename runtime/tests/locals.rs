@@ -144,6 +144,12 @@ fn children_inherit_what_is_marked() {
         assert_eq!(Builder::new().name("named").spawn(inherited).join().unwrap(), 11);
         assert_eq!(fiber::spawn_local(inherited).join().unwrap(), 11);
         assert_eq!(fiber::scope(|s| s.spawn(inherited).join().unwrap()), 11);
-        assert_eq!((inherited(), CLONES.load(SeqCst)), (10, 5));
+        let other = runtime(1);
+        assert_eq!(fiber::runtime::Handle::try_current().unwrap().spawn(inherited).join().unwrap(), 11);
+        assert_eq!(other.spawn(inherited).join().unwrap(), 11, "across runtimes");
+        let mut set = fiber::JoinSet::new();
+        set.spawn(inherited);
+        assert_eq!(set.join_all(), [11]);
+        assert_eq!((inherited(), CLONES.load(SeqCst)), (10, 8));
     });
 }

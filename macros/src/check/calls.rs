@@ -66,7 +66,7 @@ impl Walk<'_> {
         None
     }
 
-    /// What `.await` stands behind: nothing of std that blocks gives a future.
+    /// What `.await` stands behind, or an arm of `select!` waits for: nothing of std that blocks gives a future or an event.
     pub(super) fn awaited(&mut self, base: &mut Expr) {
         match base {
             Expr::MethodCall(call) => {

@@ -1,4 +1,4 @@
-//! Macros of std whose arguments are expressions. All others get tokens that nobody else understands.
+//! Macros whose arguments are expressions: those of std, and `select!`. All others get tokens that nobody else understands.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote};
@@ -10,7 +10,9 @@ use syn::{Expr, Macro, Pat, Result, Token};
 use super::paths;
 use super::probe::{Asks, Called, generated, passing};
 use super::receiver::{can_be_mentioned_as_argument, is_harmless, repeatable, taken};
+use super::spans;
 use super::walk::Walk;
+use crate::select::Arms;
 use crate::table::named;
 use crate::words;
 
@@ -27,6 +29,8 @@ pub(super) struct Known {
     told: usize,
     /// Whether functions can be arguments of it.
     takes_functions: bool,
+    /// Of `select!`.
+    select: Option<Arms>,
 }
 
 impl Known {
@@ -34,6 +38,11 @@ impl Known {
     pub(super) fn parse(mac: &Macro) -> Option<Self> {
         let mut path = mac.path.segments.iter().rev().map(|segment| segment.ident.to_string());
         let name = path.next()?;
+        if name == "select" {
+            // Of whatever crate: where the arms are those of ours, they mean the same.
+            let arms = syn::parse2(mac.tokens.clone()).ok()?;
+            return Some(Self { select: Some(arms), ..Self::of(Vec::new()) });
+        }
         if !matches!(path.next().as_deref(), None | Some("std" | "core" | "alloc")) {
             return None;
         }
@@ -54,7 +63,15 @@ impl Known {
     }
 
     fn of(arguments: Vec<Expr>) -> Self {
-        Self { destination: None, arguments, separator: quote!(,), pattern: None, told: 0, takes_functions: false }
+        Self {
+            destination: None,
+            arguments,
+            separator: quote!(,),
+            pattern: None,
+            told: 0,
+            takes_functions: false,
+            select: None,
+        }
     }
 
     fn telling(mut self, first: usize) -> Self {
@@ -96,7 +113,7 @@ impl Known {
 
 impl ToTokens for Known {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { destination, arguments, separator, pattern, .. } = self;
+        let Self { destination, arguments, separator, pattern, select, .. } = self;
         for argument in destination.iter().chain(arguments) {
             if !tokens.is_empty() {
                 tokens.append_all(separator.clone());
@@ -107,6 +124,7 @@ impl ToTokens for Known {
             let condition = condition.iter();
             tokens.append_all(quote!(, #pattern #(if #condition)*));
         }
+        select.to_tokens(tokens);
     }
 }
 
@@ -134,6 +152,27 @@ impl Walk<'_> {
         let probe = self.prober.referenced(asks, method, place, &generated!(&#passing));
         *destination = self.through(&probe, &taken(destination));
         None
+    }
+
+    /// `select!`: events and conditions, then bodies. A call that stands for an event does not wait, so it is not asked;
+    /// what it is made of is.
+    fn select(&mut self, select: &mut Arms) {
+        for arm in &mut select.arms {
+            arm.condition.iter_mut().for_each(|condition| self.visit_expr_mut(condition));
+            self.awaited(&mut arm.event);
+        }
+        for arm in &mut select.arms {
+            self.names.open();
+            self.names.bind(&arm.pattern);
+            self.arm_body(&mut arm.body);
+            self.names.close();
+        }
+        select.default.iter_mut().for_each(|body| self.arm_body(body));
+    }
+
+    fn arm_body(&mut self, body: &mut Expr) {
+        self.visit_expr_mut(body);
+        spans::parenthesize(body);
     }
 
     /// What `assert!` says if it fails has to be what the user wrote: a copy of it is walked, which is never run.
@@ -182,7 +221,11 @@ impl Walk<'_> {
             self.visit_expr_mut(condition);
             self.names.close();
         }
-        if self.seen.rewritten != before {
+        if let Some(select) = &mut known.select {
+            self.select(select);
+            // Marks on loops and blocks in it were taken, too.
+            mac.tokens = known.into_token_stream();
+        } else if self.seen.rewritten != before {
             mac.tokens = known.into_token_stream();
         }
         probe

@@ -32,10 +32,10 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 use syn::spanned::Spanned;
 
-use super::parse::Select;
+use super::parse::{Arms, Select};
 
 pub(crate) fn expand(select: Select) -> TokenStream {
-    let Select { krate, biased, arms, default } = select;
+    let Select { krate, arms: Arms { biased, arms, default } } = select;
     let support = quote!(#krate::select::v1);
     let here = Span::mixed_site();
     let named = |kind: &str| -> Vec<Ident> {

@@ -6,6 +6,8 @@
 mod expand;
 mod parse;
 
+pub(crate) use parse::Arms;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 

@@ -1,14 +1,20 @@
 //! The arms of a `select!`.
 
 use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Pat, Result, Token};
 
-/// A whole `select!`.
+/// A whole `select!`, as it comes with where it stands.
 pub(crate) struct Select {
     /// The path of the crate.
     pub(crate) krate: TokenStream,
+    pub(crate) arms: Arms,
+}
+
+/// What is written in a `select!`.
+pub(crate) struct Arms {
     pub(crate) biased: bool,
     pub(crate) arms: Vec<Arm>,
     /// The body for when nothing can happen at once.
@@ -24,7 +30,20 @@ pub(crate) struct Arm {
 }
 
 /// The methods that stand for an event in an arm, which is what the method `<name>_event` returns.
-const EVENTS: [&str; 8] = ["recv", "send", "join", "notified", "changed", "closed", "cancelled", "join_next"];
+const EVENTS: [&str; 12] = [
+    "recv",
+    "send",
+    "join",
+    "notified",
+    "changed",
+    "closed",
+    "cancelled",
+    "join_next",
+    "acquire",
+    "acquire_many",
+    "acquire_owned",
+    "acquire_many_owned",
+];
 
 const FORM: &str = "an arm is `pattern = event => body`";
 
@@ -33,6 +52,14 @@ impl Parse for Select {
         let krate;
         syn::parenthesized!(krate in input);
         let krate = krate.parse()?;
+        let mut arms: Arms = input.parse()?;
+        arms.arms.iter_mut().try_for_each(|arm| into_event(&mut arm.event))?;
+        Ok(Select { krate, arms })
+    }
+}
+
+impl Parse for Arms {
+    fn parse(input: ParseStream) -> Result<Arms> {
         let biased = parse_biased(input)?;
         let (mut arms, mut default) = (Vec::new(), None);
         while !input.is_empty() {
@@ -61,7 +88,24 @@ impl Parse for Select {
             };
             return Err(Error::new(Span::call_site(), message));
         }
-        Ok(Select { krate, biased, arms, default })
+        Ok(Arms { biased, arms, default })
+    }
+}
+
+impl ToTokens for Arms {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Arms { biased, arms, default } = self;
+        let biased = biased.then(|| quote!(biased;));
+        let default = default.iter();
+        tokens.extend(quote!(#biased #(#arms)* #(default => #default,)*));
+    }
+}
+
+impl ToTokens for Arm {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Arm { pattern, event, condition, body } = self;
+        let condition = condition.iter();
+        tokens.extend(quote!(#pattern = #event #(, if #condition)* => #body,));
     }
 }
 
@@ -91,7 +135,7 @@ impl Parse for Arm {
             return Err(input.error(FORM));
         }
         input.parse::<Token![=]>()?;
-        let event = parse_event(input)?;
+        let event = input.parse()?;
         let mut condition = None;
         if input.peek(Token![,]) && input.peek2(Token![if]) {
             input.parse::<Token![,]>()?;
@@ -131,10 +175,9 @@ fn parse_body(input: ParseStream) -> Result<Expr> {
     Ok(body)
 }
 
-/// An expression; a call of one of the [`EVENTS`] becomes one of the method that returns the event.
-fn parse_event(input: ParseStream) -> Result<Expr> {
-    let mut event: Expr = input.parse()?;
-    match &mut event {
+/// A call of one of the [`EVENTS`] becomes one of the method that returns the event.
+fn into_event(event: &mut Expr) -> Result<()> {
+    match event {
         Expr::MethodCall(call) => {
             let name = call.method.to_string();
             if EVENTS.contains(&&*name) {
@@ -163,5 +206,5 @@ fn parse_event(input: ParseStream) -> Result<Expr> {
         }
         _ => {}
     }
-    Ok(event)
+    Ok(())
 }

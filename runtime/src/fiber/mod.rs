@@ -22,6 +22,7 @@ pub(crate) mod record;
 pub(crate) mod slot;
 pub(crate) mod spans;
 pub(crate) mod stack;
+pub(crate) mod summons;
 pub(crate) mod unwind;
 
 pub use reason::Reason;

@@ -17,6 +17,7 @@ use super::nested::Frame;
 use super::slot::{Slot, SlotInfo};
 use super::spans::{Inherited, Spans};
 use super::stack::StackBounds;
+use super::summons::Summons;
 use super::unwind::{NotStarted, Raised};
 use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -112,14 +113,12 @@ pub(crate) struct Header {
     pub(crate) join: JoinState<Waiter>,
     /// park/unpark: `EMPTY`, `PARKED` or `NOTIFIED`.
     pub(crate) permit: AtomicU8,
-    /// Why the fiber is to end: zero if it is not (`sched::cancel`). The first reason stays.
-    pub(crate) cancelled: AtomicU8,
+    /// Why the fiber is to end, if it is, and the `Home` of the worker that started it.
+    pub(crate) summons: Summons,
     /// Whether the record is in its worker's inbox, or on its way there.
     pub(crate) posted: AtomicBool,
     /// The next record in the inbox; whoever set `posted` owns it until the worker clears the flag.
     pub(crate) next: AtomicPtr<Header>,
-    /// The `Home` of the worker that started the fiber; null until then. Set once.
-    pub(crate) home: AtomicPtr<()>,
     /// What only the fiber's worker touches.
     pub(crate) own: Own,
 }
@@ -145,6 +144,8 @@ pub(crate) struct Own {
     pub(crate) shielded: Cell<u32>,
     /// Whether the fiber's own cancellation was already given to it as an error.
     pub(crate) told: Cell<bool>,
+    /// Whether the call that the fiber is in has a part of its work to report, whatever becomes of the rest (`sched::io`).
+    pub(crate) partly_done: Cell<bool>,
     /// Whether the fiber has waited before; see `sched::cancel`.
     pub(crate) settled: Cell<bool>,
     /// Whether the fiber is being unwound by cancellation rather than by a panic.
@@ -209,10 +210,9 @@ impl FiberRef {
                 identity,
                 join: JoinState::new(),
                 permit: AtomicU8::new(0),
-                cancelled: AtomicU8::new(0),
+                summons: Summons::new(),
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
-                home: AtomicPtr::new(ptr::null_mut()),
                 own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), spans, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),

@@ -6,7 +6,7 @@
 use super::File;
 use super::request::request;
 use crate::driver::Operation;
-use crate::sched::io::{charge, keep_for_later, on_fiber};
+use crate::sched::io::{charge, on_fiber, with_part_done};
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -41,14 +41,11 @@ impl File {
         };
         // Short: because the file ends, or because the cache has no more of it.
         let next = if offset == Operation::CURRENT { offset } else { offset + read as u64 };
-        match self.read_bytes(&mut buf[read..], next) {
-            Ok(more) => Ok(read + more),
-            Err(error) if read > 0 => {
-                keep_for_later(&error);
-                Ok(read)
-            }
-            Err(error) => Err(error),
+        if read == 0 {
+            return self.read_bytes(buf, next);
         }
+        // What was read is read; an error, if it stays, comes with the next call.
+        Ok(read + with_part_done(|| self.read_bytes(&mut buf[read..], next)).unwrap_or(0))
     }
 
     /// What can be read of a regular file without waiting. Nothing after an attempt in vain: then it is an operation's turn.
@@ -102,14 +99,10 @@ impl File {
     /// is room for. What is short on a regular file is left at that, as by a call: it has met the end of the disk or a limit.
     fn finish(&self, mut written: usize, len: usize, more: impl Fn(usize) -> io::Result<usize>) -> io::Result<usize> {
         while 0 < written && written < len.min(LONGEST) && !self.has_position() {
-            match more(written) {
-                Ok(0) => break,
-                Ok(n) => written += n,
+            match with_part_done(|| more(written)) {
                 // What is written is written; the error, if it stays, comes with the next call.
-                Err(error) => {
-                    keep_for_later(&error);
-                    break;
-                }
+                Ok(0) | Err(_) => break,
+                Ok(n) => written += n,
             }
         }
         Ok(written)

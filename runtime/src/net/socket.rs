@@ -7,7 +7,7 @@ use super::listening::Listening;
 use super::sockaddr::Address;
 use crate::driver::Operation;
 use crate::fiber::Reason;
-use crate::sched::io::{ask_patiently, charge, keep_for_later, needs_nonblocking, poll, wait};
+use crate::sched::io::{ask_patiently, charge, needs_nonblocking, poll, wait, with_part_done};
 use crate::task::try_blocking;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -219,14 +219,14 @@ fn send_with(
     // Once where the driver sends all of it, otherwise as often as there is room.
     while sent < len {
         let left = manner.timeout.zip(begin).map(|(timeout, begin)| timeout.saturating_sub(begin.elapsed()));
-        match rest(sent, left) {
+        if sent == 0 {
+            sent = rest(0, left).map_err(as_std_times_out)? as usize;
+            continue;
+        }
+        match with_part_done(|| rest(sent, left)) {
             Ok(more) => sent += more as usize,
             // What was sent is sent; the error, if it stays, comes with the next call.
-            Err(error) if sent > 0 => {
-                keep_for_later(&error);
-                break;
-            }
-            Err(error) => return Err(as_std_times_out(error)),
+            Err(_) => break,
         }
     }
     Ok(sent)

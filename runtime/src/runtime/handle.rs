@@ -14,7 +14,7 @@ use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList, monitor};
 use crate::sys::stderr::say;
-use crate::task::{BlockingMetrics, JoinError, JoinHandle, wait_for};
+use crate::task::{BlockingMetrics, JoinError, JoinHandle, heir, wait_for};
 use crate::topology::Topology;
 use std::fmt;
 use std::panic::{Location, resume_unwind};
@@ -325,8 +325,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let identity = Identity { site: Some(Location::caller()), span: Inherited::current(), ..Identity::default() };
-        JoinHandle::new(self.scheduler.spawn(f, identity, None))
+        JoinHandle::new(self.scheduler.spawn(f, heir(), None))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].

@@ -1,6 +1,6 @@
 //! Ending a wait before its time: cancellation of the whole fiber, and time limits.
 //!
-//! There is no message "you are cancelled". There are conditions, the fiber's `cancelled` flag and the `passed` flags of
+//! There is no message "you are cancelled". There are conditions, the fiber's mark ([`Summons`](crate::fiber::summons::Summons)) and the `passed` flags of
 //! the [`Limit`]s on its stack, and there is a wake. The woken fiber finds the condition at its own suspension point and takes
 //! its wait back there, on its own stack: it unlinks its node, or cancels its operation and awaits that completion. So nothing
 //! that was lent out during a wait survives the wait.
@@ -8,9 +8,8 @@
 //! Delivery, per cause: once as an error, where the wait can return one; after that, and where it cannot, by unwinding with
 //! [`Raised`]. Never while a panic unwinds on this thread (a second unwinding would abort), and never in a shielded section.
 //!
-//! The flag and the wake race with a fiber that is just starting: the canceller sets the flag and then reads `home`; the worker
-//! sets `home` and the fiber then reads the flag. The fence before a fiber's first wait ([`Current::interruption`]) makes one of
-//! them see the other's write; fibers that never wait do not pay for it.
+//! The flag and the wake race with a fiber that is just starting; [`summons`](crate::fiber::summons) says how that ends. Fibers that never
+//! wait do not pay for it.
 
 use super::clock;
 use super::current::Current;
@@ -23,8 +22,8 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU8, fence};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Acquire;
 
 /// The fiber was cancelled: the source of the [`io::Error`] that a wait returns because of it.
 ///
@@ -121,12 +120,13 @@ impl<'a> Current<'a> {
     /// Why the wait that is about to begin, or goes on, has to end; `None` if it may wait.
     #[inline]
     pub(crate) fn interruption(&self) -> Option<Interruption<'a>> {
+        self.worker.points.pass(*self);
         let header = self.header();
         let own = &header.own;
         if !own.settled.replace(true) {
-            fence(SeqCst);
+            header.summons.before_first_wait();
         }
-        if header.cancelled.load(Relaxed) == 0 && own.has_no_limits() {
+        if !header.summons.is_marked() && own.has_no_limits() {
             return None;
         }
         self.look_for_interruption()
@@ -150,7 +150,7 @@ impl<'a> Current<'a> {
 
     /// Why the fiber is to end what it is doing, whether or not it can be told so now.
     fn cause(&self) -> Option<Interruption<'a>> {
-        if let Some(reason) = CancelReason::from_number(self.header().cancelled.load(Relaxed)) {
+        if let Some(reason) = self.header().summons.reason() {
             return Some(Interruption { current: *self, limit: None, reason });
         }
         // The outermost limit that has passed: the others end with it.
@@ -168,6 +168,18 @@ impl<'a> Current<'a> {
         self.limits()
             .filter_map(|limit| if let Cause::Time { deadline, .. } = limit.cause { Some(deadline) } else { None })
             .min()
+    }
+
+    /// Lets the outermost of its time limits pass now, if it has one. The fiber runs, or waits.
+    #[cfg(feature = "internals")]
+    pub(super) fn let_time_run_out(&self) {
+        let flags = self
+            .limits()
+            .filter_map(|limit| if let Cause::Time { passed, .. } = &limit.cause { Some(passed) } else { None });
+        if let Some(passed) = flags.last() {
+            passed.set(true);
+            self.worker.wake(self.slot);
+        }
     }
 
     /// The limits in force, from the innermost on.
@@ -195,8 +207,12 @@ impl<'a> Current<'a> {
 
 impl Interruption<'_> {
     /// Ends a wait that can return an error: with the error the first time, by unwinding from then on.
+    ///
+    /// With the error in any case, and as if it had not been given, where that only ends a call of which a part is done: the caller has
+    /// something better to return, and an unwinding would lose it.
     pub(crate) fn into_error(self) -> io::Error {
-        if self.told().replace(true) && cfg!(panic = "unwind") {
+        let is_partly_done = self.current.header().own.partly_done.get();
+        if !is_partly_done && self.told().replace(true) && cfg!(panic = "unwind") {
             self.raise();
         }
         match self.reason {
@@ -208,11 +224,6 @@ impl Interruption<'_> {
     /// Why it is.
     pub(crate) fn reason(self) -> CancelReason {
         self.reason
-    }
-
-    /// Takes [`into_error`](Self::into_error) back: the caller had something better to return.
-    pub(super) fn not_told(self) {
-        self.told().set(false);
     }
 
     fn told(&self) -> &Cell<bool> {
@@ -241,13 +252,12 @@ fn raise(current: Current<'_>, target: Target, reason: CancelReason) -> ! {
 
 /// Notes that a fiber is to end, and why, unless it was to end before.
 pub(crate) fn mark(fiber: &Header, reason: CancelReason) {
-    let _ = fiber.cancelled.compare_exchange(0, reason as u8, Relaxed, Relaxed);
+    fiber.summons.mark(reason);
 }
 
 /// Cancels a fiber: the wait that it is in, or the next one, ends. From anywhere; twice is once.
 pub(crate) fn cancel(fiber: &FiberRef, reason: CancelReason) {
-    mark(fiber, reason);
-    fence(SeqCst);
+    fiber.summons.announce(reason);
     fiber.clone().wake();
 }
 

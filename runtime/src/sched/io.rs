@@ -1,6 +1,6 @@
 //! Waiting for an operation of the outside world. All that `net` and its neighbours know of the scheduler.
 
-use super::cancel::{Cancelled, Elapsed, Interruption, deadline};
+use super::cancel::{Interruption, deadline};
 use super::current::Current;
 use super::timer::Timer;
 use super::wait_list::{GaveUp, WaitList};
@@ -95,13 +95,20 @@ pub(crate) fn needs_nonblocking() -> bool {
     Current::get().is_some_and(|current| current.worker.driver.borrow().needs_nonblocking())
 }
 
-/// Says that an error of [`wait`] was not passed on, because part of the work was done and that is reported instead. If it was
-/// a cancellation's, the next wait gives it again.
-pub(crate) fn keep_for_later(error: &io::Error) {
-    let is_interruption = error.get_ref().is_some_and(|source| source.is::<Cancelled>() || source.is::<Elapsed>());
-    if is_interruption && let Some(interruption) = Current::get().and_then(|current| current.interruption()) {
-        interruption.not_told();
+/// Calls `f`, which goes on with a call of which a part is done. An interruption ends it with an error, never by unwinding, and is not
+/// told by that: the caller reports the part, and the next wait gives the interruption again.
+pub(crate) fn with_part_done<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    struct Restore<'a>(&'a Cell<bool>, bool);
+    impl Drop for Restore<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.1);
+        }
     }
+    let _restore = Current::get().map(|current| {
+        let partly_done = &current.header().own.partly_done;
+        Restore(partly_done, partly_done.replace(true))
+    });
+    f()
 }
 
 /// Submits an operation and suspends the running fiber until it has completed.

@@ -37,6 +37,7 @@ pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;
 mod park;
+mod points;
 mod progress;
 mod ready;
 pub(crate) mod rings;
@@ -51,6 +52,8 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking, no_suspend};
+#[cfg(feature = "internals")]
+pub(crate) use points::{Blow, Kind, arm, under_way};
 pub(crate) use progress::Progress;
 pub(crate) use scheduler::{Scheduler, Settings};
 pub(crate) use wait_list::{Ask, GaveUp, WaitList, Woken};

@@ -249,6 +249,41 @@ impl<M> WaitQueue<M> {
         message
     }
 
+    /// Ends the waits from the first on for which `reserve` sets aside what they ask for, which is what their hands hold, until it cannot.
+    /// `undo` takes that back for a wait that turns out to have been ended elsewhere. `emptied` is called when nobody is left in line, and
+    /// before the last that was there can see its end.
+    pub(crate) fn grant_while(
+        &mut self,
+        mut reserve: impl FnMut(&M) -> bool,
+        mut undo: impl FnMut(&M),
+        mut emptied: impl FnMut(),
+        wakes: &mut Wakes,
+    ) {
+        // SAFETY: a place in the queue is alive, and so are its wait and its hand.
+        while let Some(place) = unsafe { self.first.as_ref() } {
+            // SAFETY: as above; a waiter leaves its hand alone until its place is out of the queue, for which it needs the lock.
+            let asks = unsafe { &*place.hand };
+            // SAFETY: as above.
+            let is_reserved = asks.0.with_mut(|asks| unsafe { (*asks).as_ref() }.is_some_and(&mut reserve));
+            if !is_reserved {
+                return;
+            }
+            // SAFETY: it is this queue's first.
+            unsafe { self.remove(place) };
+            if self.is_empty() {
+                emptied();
+            }
+            // SAFETY: as in `claim_first`.
+            if unsafe { (*place.wait).claim() } {
+                // SAFETY: claimed just now; `&mut self` stands for the lock.
+                unsafe { Wait::finish(place.wait, ptr::from_ref(place).cast(), Ended::Granted, wakes) };
+            } else {
+                // SAFETY: as above: the waiter needs the lock to take its place back, although it is out.
+                asks.0.with_mut(|asks| unsafe { (*asks).as_ref() }.into_iter().for_each(&mut undo));
+            }
+        }
+    }
+
     /// Ends all waits: there is something to look at.
     pub(crate) fn grant_all(&mut self, wakes: &mut Wakes) {
         self.finish_all(Ended::Granted, wakes);

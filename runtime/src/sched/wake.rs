@@ -9,7 +9,6 @@ use crate::fiber::record::{FiberRef, Header, Waiter, drop_quietly};
 use crate::sys::sync::thread;
 use crate::sys::threads;
 use std::ptr;
-use std::sync::atomic::Ordering::Acquire;
 use std::task::Waker;
 
 impl Waiter {
@@ -70,6 +69,6 @@ impl Header {
     /// The home of the worker that started the fiber.
     pub(crate) fn home(&self) -> Option<&'static Home> {
         // SAFETY: only `Worker::start` stores here, and it stores a home, which is never freed.
-        unsafe { self.home.load(Acquire).cast::<Home>().as_ref() }
+        unsafe { self.summons.home().cast::<Home>().as_ref() }
     }
 }

@@ -5,10 +5,12 @@
 use super::cancel;
 use super::choice::Choice;
 use super::clock;
+use super::current::Current;
 use super::home::Home;
 use super::lookout::{self, Table};
 use super::monitor;
 use super::nodes::Place;
+use super::points::Points;
 use super::ready::ReadyQueue;
 use super::scheduler::{Scheduler, Stage, publish, reserve_ids, withdraw};
 use super::timers::Timers;
@@ -27,7 +29,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Fibers resumed, or fresh ones started, before the worker looks at everything else. It shrinks while turns take long.
 const TURN: u32 = 256;
@@ -89,6 +91,7 @@ pub(crate) struct Worker {
     pub(super) served: Cell<usize>,
     /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
     pub(super) no_suspend: Cell<u32>,
+    pub(super) points: Points,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -163,6 +166,7 @@ impl Worker {
             has_raised: Cell::new(false),
             served: Cell::new(0),
             no_suspend: Cell::new(0),
+            points: Points::default(),
             scheduler,
         })
     }
@@ -256,6 +260,7 @@ impl Worker {
     /// Runs a fiber until it suspends or ends.
     #[inline(always)]
     fn resume(&self, slot: &Slot) {
+        self.points.pass(Current { worker: self, slot });
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
         slot.set_phase(Phase::Running);
@@ -266,12 +271,15 @@ impl Worker {
         self.current.set(ptr::null());
         if ended {
             self.finish(slot);
-        } else if let Some(after) = self.after.take() {
+            return;
+        }
+        if let Some(after) = self.after.take() {
             // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
             if !unsafe { (after.call)(after.data) } {
                 self.wake(slot);
             }
         }
+        self.points.pass(Current { worker: self, slot });
     }
 
     /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
@@ -343,7 +351,7 @@ impl Worker {
             self.postponed.set(false);
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
-                if header.cancelled.load(Relaxed) != 0 || !header.own.has_no_limits() {
+                if header.summons.is_marked() || !header.own.has_no_limits() {
                     self.wake(slot);
                 }
             });
@@ -514,7 +522,7 @@ impl Worker {
         if self.seen_stage.get() != Stage::Running {
             cancel::mark(&fiber, CancelReason::Shutdown);
         }
-        fiber.home.store(ptr::from_ref(self.home).cast_mut().cast(), Release);
+        fiber.summons.settle(ptr::from_ref(self.home).cast_mut().cast());
         if let Some(name) = fiber.identity.shared_name() {
             self.names().insert(fiber.id, name.clone());
         }
@@ -670,7 +678,7 @@ fn run_to_its_end(fiber: &FiberRef) -> bool {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(why) };
         false
-    } else if let Some(reason) = CancelReason::from_number(fiber.cancelled.load(Relaxed)) {
+    } else if let Some(reason) = fiber.summons.reason() {
         // SAFETY: this is the fiber's own stack and the closure has not been run.
         unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason })) };
         false

@@ -3,24 +3,25 @@
 //! One word: the permits that are there, and `WAITED` while somebody may be in the list. Without contention, acquiring is one
 //! compare-and-swap, releasing one addition. While anybody waits, permits go to the list only, in the order of the waiters, by
 //! whoever puts them there: it *settles*, under the list's lock, until the first waiter asks more than there is. A waiter that
-//! gives up settles too, for those that waited behind it.
+//! gives up settles too, for those that waited behind it, and so does one in a `select!` for which something else has happened.
 //!
 //! Rejected: leaving permits to whoever runs first, as the mutex does. It saves switches where permits are held for shorter than a
 //! switch takes, which is what a mutex is for; and a waiter for many permits would never see them together.
 
+mod event;
 mod permit;
 
 pub use self::permit::{OwnedSemaphorePermit, SemaphorePermit};
 
-use super::time_left::TimeLeft;
+use super::channel::after;
 use crate::fiber::Reason;
-use crate::sched::{Ask, GaveUp, WaitList, Woken, io};
-use crate::sys::sync::ConstAtomicUsize;
+use crate::sched::{Current, End, Hand, WaitQueue, Wakes, io, wait_in};
+use crate::sys::sync::{ConstAtomicUsize, Lock};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WAITED: usize = 1;
 /// One permit.
@@ -63,7 +64,8 @@ const PERMIT: usize = 2;
 /// ```
 pub struct Semaphore {
     state: ConstAtomicUsize,
-    waiters: WaitList,
+    /// Those who wait, each with the number of permits that it asks for.
+    waiters: Lock<WaitQueue<usize>>,
 }
 
 // Nothing of it is ever half done.
@@ -82,7 +84,7 @@ impl Semaphore {
     #[must_use]
     pub const fn new(permits: usize) -> Semaphore {
         assert!(permits <= Semaphore::MAX_PERMITS, "a semaphore cannot have more than Semaphore::MAX_PERMITS permits");
-        Semaphore { state: ConstAtomicUsize::new(permits * PERMIT), waiters: WaitList::new() }
+        Semaphore { state: ConstAtomicUsize::new(permits * PERMIT), waiters: Lock::new(WaitQueue::new()) }
     }
 
     /// How many permits are there, at the moment of the call.
@@ -108,7 +110,7 @@ impl Semaphore {
     /// [added](Self::add_permits).
     #[inline]
     pub fn acquire_many(&self, permits: usize) -> SemaphorePermit<'_> {
-        self.take(permits, || TimeLeft::UNLIMITED);
+        self.take(permits, || None);
         SemaphorePermit::new(self, permits)
     }
 
@@ -153,7 +155,7 @@ impl Semaphore {
     ///
     /// As [`acquire_many`](Self::acquire_many).
     pub fn acquire_many_timeout(&self, permits: usize, timeout: Duration) -> Option<SemaphorePermit<'_>> {
-        self.take(permits, || TimeLeft::of(timeout)).then(|| SemaphorePermit::new(self, permits))
+        self.take(permits, || after(timeout)).then(|| SemaphorePermit::new(self, permits))
     }
 
     /// As [`acquire`](Self::acquire), for a permit that keeps the semaphore alive and may be sent to another fiber.
@@ -179,7 +181,7 @@ impl Semaphore {
     ///
     /// As [`acquire_many`](Self::acquire_many).
     pub fn acquire_many_owned(self: Arc<Self>, permits: usize) -> OwnedSemaphorePermit {
-        self.take(permits, || TimeLeft::UNLIMITED);
+        self.take(permits, || None);
         OwnedSemaphorePermit::new(self, permits)
     }
 
@@ -219,10 +221,10 @@ impl Semaphore {
 
     /// Takes permits within the time; whether it did.
     #[inline]
-    fn take(&self, permits: usize, left: impl FnOnce() -> TimeLeft) -> bool {
+    fn take(&self, permits: usize, deadline: impl FnOnce() -> Option<Instant>) -> bool {
         // Before they are taken: a fiber that yields with a permit may make others wait.
         io::charge();
-        self.try_take(permits) || self.take_contended(permits, left())
+        self.try_take(permits) || self.take_contended(permits, deadline())
     }
 
     /// Takes permits if so many are there and nobody waits.
@@ -239,32 +241,36 @@ impl Semaphore {
     }
 
     #[cold]
-    fn take_contended(&self, permits: usize, left: TimeLeft) -> bool {
-        assert!(permits <= Semaphore::MAX_PERMITS, "a semaphore cannot have more than Semaphore::MAX_PERMITS permits");
-        // Under the list's lock: takes them after all, or else marks that somebody waits; whoever adds some sees that.
-        let must_wait = || {
-            let mut state = self.state.load(Relaxed);
-            loop {
-                let takes = state & WAITED == 0 && state / PERMIT >= permits;
-                let next = if takes { state - permits * PERMIT } else { state | WAITED };
-                match self.state.compare_exchange_weak(state, next, Acquire, Relaxed) {
-                    Ok(_) => return !takes,
-                    Err(seen) => state = seen,
-                }
-            }
-        };
-        let ask = Ask { insists: false, what: permits };
-        // Waiters are woken by grants only, so in every case that is not an error they are taken.
-        match self.waiters.wait_for(Reason::Acquire, left.get(), ask, must_wait, || ()) {
-            Ok(Woken::Granted | Woken::Look) => true,
-            Err(gave_up) => {
-                self.settle();
-                match gave_up {
-                    GaveUp::TimedOut => false,
-                    GaveUp::Interrupted(interruption) => interruption.raise(),
-                }
+    fn take_contended(&self, permits: usize, deadline: Option<Instant>) -> bool {
+        assert_possible(permits);
+        // Now, as a refusal must not leave the mark that somebody waits.
+        if let Some(current) = Current::get() {
+            current.may_suspend();
+        }
+        let waiters = self.waiters.lock();
+        while !self.mark_waited(permits) {
+            if self.try_take(permits) {
+                return true;
             }
         }
+        let hand = Hand::new(Some(permits));
+        match wait_in(&self.waiters, waiters, |waiters| waiters, &hand, Reason::Acquire, deadline) {
+            End::Granted | End::Closed => true,
+            End::TimedOut => {
+                self.settle();
+                false
+            }
+            End::Interrupted(interruption) => {
+                self.settle();
+                interruption.raise()
+            }
+        }
+    }
+
+    /// Under the list's lock: marks that somebody waits, so that whoever adds permits comes to the list; `false` if that need not be.
+    fn mark_waited(&self, permits: usize) -> bool {
+        let mark = |state: usize| (state & WAITED != 0 || state / PERMIT < permits).then_some(state | WAITED);
+        self.state.fetch_update(Relaxed, Relaxed, mark).is_ok()
     }
 
     /// Gives back what was taken, so there cannot be too many. Never waits.
@@ -278,21 +284,30 @@ impl Semaphore {
     /// Hands permits to the first waiters, while there are enough for the next.
     #[cold]
     fn settle(&self) {
-        self.waiters.wake_while(|first| {
-            let Some(first) = first else {
-                self.state.fetch_and(!WAITED, Relaxed);
-                return None;
-            };
-            let mut state = self.state.load(Relaxed);
-            while state / PERMIT >= first.what {
-                match self.state.compare_exchange_weak(state, state - first.what * PERMIT, Acquire, Relaxed) {
-                    Ok(_) => return Some(Woken::Granted),
-                    Err(seen) => state = seen,
-                }
-            }
-            None
-        });
+        let mut wakes = Wakes::none();
+        let mut waiters = self.waiters.lock();
+        self.settle_in(&mut waiters, &mut wakes);
+        drop(waiters);
+        wakes.wake();
     }
+
+    /// [`settle`](Self::settle), under the list's lock.
+    fn settle_in(&self, waiters: &mut WaitQueue<usize>, wakes: &mut Wakes) {
+        let reserve = |&permits: &usize| {
+            let taken = |state: usize| (state / PERMIT >= permits).then(|| state - permits * PERMIT);
+            self.state.fetch_update(Acquire, Relaxed, taken).is_ok()
+        };
+        let undo = |&permits: &usize| _ = self.state.fetch_add(permits * PERMIT, Release);
+        let nobody_waits = || _ = self.state.fetch_and(!WAITED, Relaxed);
+        if waiters.is_empty() {
+            nobody_waits();
+        }
+        waiters.grant_while(reserve, undo, nobody_waits, wakes);
+    }
+}
+
+fn assert_possible(permits: usize) {
+    assert!(permits <= Semaphore::MAX_PERMITS, "a semaphore cannot have more than Semaphore::MAX_PERMITS permits");
 }
 
 impl fmt::Debug for Semaphore {

@@ -49,17 +49,16 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let span = Inherited::current();
-    let site = Some(Location::caller());
-    let identity = match fiber_local::inherited() {
-        None => Identity { site, span, ..Identity::default() },
-        locals => {
-            let custom = Some(Box::new(Custom { locals, ..Custom::default() }));
-            Identity { site, custom, span, ..Identity::default() }
-        }
-    };
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, identity, None) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, heir(), None) })
+}
+
+/// What a fiber has that is spawned here without properties of its own: the caller's span, and those of its variables that are inherited.
+#[inline]
+#[track_caller]
+pub(crate) fn heir() -> Identity {
+    let custom = fiber_local::inherited().map(|locals| Box::new(Custom { locals: Some(locals), ..Custom::default() }));
+    Identity { site: Some(Location::caller()), custom, span: Inherited::current(), ..Identity::default() }
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be

@@ -175,7 +175,7 @@ pub(super) fn inherited() -> Option<Box<Locals>> {
 /// ```
 ///
 /// Variables marked `#[inherit]`, as the first of their attributes, are inherited: a fiber that is spawned with [`spawn`](crate::spawn), a
-/// [`Builder`](crate::Builder) or in a scope begins with a clone of the value that its spawner has at this time, if it has one. Their types are
+/// [`Builder`](crate::Builder), a [`Handle`](crate::runtime::Handle), in a scope or a set begins with a clone of the value that its spawner has at this time, if it has one. Their types are
 /// `Clone + Send`.
 ///
 /// ```

@@ -13,3 +13,4 @@ mod cancel;
 mod events;
 mod go;
 mod language;
+mod semaphore;

@@ -184,6 +184,22 @@ const RARE: &[(&str, &str)] = &[
         "#[fiber::check]\nfn case(mut x: @type) {\n    std::eprintln!(\"{:?}\", (crate::show(@call), 1));\n}",
     ),
     (
+        "in the body of an arm of select!",
+        "#[fiber::check]\nfn case(mut x: @type, notify: &fiber::sync::Notify) {\n    fiber::select! {\n        () = notify.notified() => drop(@call),\n        () = notify.notified(), if true => {}\n    }\n}",
+    ),
+    (
+        "in the body of a default arm",
+        "#[fiber::check]\nfn case(mut x: @type, notify: &fiber::sync::Notify) {\n    fiber::select! {\n        biased;\n        () = notify.notified() => {}\n        default => {\n            let _ = @call;\n        }\n    }\n}",
+    ),
+    (
+        "in the condition of an arm",
+        "#[fiber::check]\nfn case(mut x: @type, notify: &fiber::sync::Notify) {\n    fiber::select! {\n        () = notify.notified(), if crate::show(@call) == 0 => {}\n    }\n}",
+    ),
+    (
+        "in what an arm sends",
+        "#[fiber::check]\nfn case(mut x: @type, sender: fiber::sync::mpsc::Sender<u8>) {\n    let _ = fiber::select! {\n        result = sender.send(crate::show(@call)) => result.is_ok(),\n    };\n}",
+    ),
+    (
         "in println! in vec!",
         "#[fiber::check]\nfn case(mut x: @type) {\n    let _ = vec![println!(\"{}\", crate::show(@call))];\n}",
     ),

@@ -1,7 +1,7 @@
 //! What a queue's waiter can be in async code: a future.
 
 use super::wait::Wait;
-use super::{Attempt, Hand, Place, Stranger};
+use super::{Attempt, Hand, Place, Stranger, Wakes};
 use std::future::Future;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
@@ -85,11 +85,15 @@ impl<A: Attempt> Drop for Awaited<A> {
         if !self.standing {
             return;
         }
-        let left = {
-            let mut state = self.attempt.lock().lock();
-            // SAFETY: it was put into this queue.
-            unsafe { A::queue(&mut state).remove(&self.place) }
-        };
+        let mut wakes = Wakes::none();
+        let mut state = self.attempt.lock().lock();
+        // SAFETY: it was put into this queue.
+        let left = unsafe { A::queue(&mut state).remove(&self.place) };
+        if left {
+            self.attempt.left(&mut state, &mut wakes);
+        }
+        drop(state);
+        wakes.wake();
         if !left {
             let hand = self.hand.take();
             self.attempt.give_back(hand);

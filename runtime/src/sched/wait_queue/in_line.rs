@@ -1,6 +1,6 @@
 //! What may happen to one queue's waiter when it waits for the first of several.
 
-use super::{Ended, Hand, Place, Wait, WaitQueue};
+use super::{Ended, Hand, Place, Wait, WaitQueue, Wakes};
 use crate::sched::select::{Arm, Event, Standing, Ticket};
 use crate::sys::sync::Lock;
 use std::marker::PhantomPinned;
@@ -34,6 +34,9 @@ pub(crate) trait Attempt {
 
     /// Somebody has ended the wait, and the waiter does not want it any more: what was handed over goes to the next.
     fn give_back(&mut self, hand: Option<Self::Message>);
+
+    /// The waiter has left the queue, in which it was in the way of others perhaps.
+    fn left(&self, _state: &mut Self::State, _wakes: &mut Wakes) {}
 }
 
 /// Everybody but one waiter.
@@ -86,9 +89,14 @@ impl<A: Attempt> Arm for InLine<A> {
     }
 
     fn withdraw(&mut self) {
+        let mut wakes = Wakes::none();
         let mut state = self.attempt.lock().lock();
         // SAFETY: it was put into this queue, if into any.
-        unsafe { A::queue(&mut state).remove(&self.place) };
+        if unsafe { A::queue(&mut state).remove(&self.place) } {
+            self.attempt.left(&mut state, &mut wakes);
+        }
+        drop(state);
+        wakes.wake();
     }
 
     fn settle(&mut self, place: *const (), end: Ended) -> Option<bool> {

@@ -31,6 +31,7 @@
 //! # });
 //! ```
 
+mod accessors;
 mod error;
 mod iter;
 mod receiver;

@@ -1,5 +1,6 @@
 //! The receiving half.
 
+use super::accessors::accessors;
 use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 use crate::select::{Event, Selectable};
 use crate::sync::channel::{Channel, Unreceived, after};
@@ -94,35 +95,7 @@ impl<T> Receiver<T> {
         TryIter { receiver: self }
     }
 
-    /// Whether the channel holds no message. A rendezvous channel never holds one.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether the channel holds as many messages as it can. A rendezvous channel always does.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.channel.is_full()
-    }
-
-    /// How many messages the channel holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.channel.len()
-    }
-
-    /// How many messages the channel can hold; `None` if it is unbounded.
-    #[must_use]
-    pub fn capacity(&self) -> Option<usize> {
-        self.channel.capacity()
-    }
-
-    /// Whether both belong to the same channel.
-    #[must_use]
-    pub fn same_channel(&self, other: &Receiver<T>) -> bool {
-        Arc::ptr_eq(&self.channel, &other.channel)
-    }
+    accessors!();
 }
 
 // As std's: a message is moved in or out as a whole, so a panic leaves nothing half done.

@@ -3,7 +3,7 @@
 
 use super::v1::{Arm, Event, event, first};
 use crate::sync::mpmc::{Receiver, Sender, channel, sync_channel};
-use crate::sync::{Notify, oneshot};
+use crate::sync::{Notify, Semaphore, oneshot};
 use loom::thread;
 use std::sync::Arc;
 
@@ -125,6 +125,64 @@ fn loom_select_uses_up_no_notification_that_it_did_not_take() {
         });
         selects.join().unwrap();
         peer.join().unwrap();
+    });
+}
+
+/// One who asks for two permits takes a message instead: the one who waits behind it for one has that at once.
+#[test]
+fn loom_select_is_in_nobodys_way_at_a_semaphore() {
+    check(|| {
+        let (sender, receiver) = channel();
+        let semaphore = Arc::new(Semaphore::new(1));
+        // Makes the atomic before any thread starts.
+        assert_eq!(semaphore.available_permits(), 1);
+        let behind = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || drop(semaphore.acquire())
+        });
+        let selects = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || match either(semaphore.acquire_many_event(2), event(&receiver), true) {
+                (None, Some(message)) => assert_eq!(message, Ok(7)),
+                _ => unreachable!("there never are two permits"),
+            }
+        });
+        sender.send(7).unwrap();
+        selects.join().unwrap();
+        behind.join().unwrap();
+        assert_eq!(semaphore.available_permits(), 1);
+    });
+}
+
+/// A permit goes to one who would take a message as well, or stays.
+#[test]
+fn loom_select_takes_a_permit_or_leaves_it() {
+    check(|| {
+        let (sender, receiver) = channel();
+        let semaphore = Arc::new(Semaphore::new(0));
+        // Makes the atomic before any thread starts.
+        assert_eq!(semaphore.available_permits(), 0);
+        let peer = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || {
+                semaphore.add_permits(1);
+                sender.send(7).unwrap();
+            }
+        });
+        let selects = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || match either(event(&receiver), event(&*semaphore), true) {
+                (Some(message), None) => assert_eq!(message, Ok(7)),
+                (None, Some(permit)) => {
+                    drop(permit);
+                    assert_eq!(receiver.recv(), Ok(7));
+                }
+                _ => unreachable!("one of them happens"),
+            }
+        });
+        selects.join().unwrap();
+        peer.join().unwrap();
+        assert_eq!(semaphore.try_acquire().map(|permit| permit.num_permits()), Some(1));
     });
 }
 

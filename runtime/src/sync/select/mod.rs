@@ -96,6 +96,7 @@ pub mod v1 {
 /// | `sender.send(message)` | the senders of `mpsc` and `mpmc` |
 /// | `handle.join()` | `JoinHandle`, `LocalJoinHandle`, `ScopedJoinHandle` |
 /// | `notify.notified()` | `Notify` |
+/// | `semaphore.acquire()`, `acquire_many(n)`, `acquire_owned()`, `acquire_many_owned(n)` | `Semaphore` |
 /// | `receiver.changed()` | the receiver of `watch` |
 /// | `sender.closed()` | the senders of `oneshot` and `watch` |
 /// | `token.cancelled()` | `CancelToken` |

@@ -1,47 +1,18 @@
-#![cfg(not(loom))]
-//! Recorded histories of channels, checked: each could have happened one operation after the other.
+//! Queues, of all capacities, and their long histories.
 //!
-//! Threads and fibers of two workers send and receive at random; each operation notes the time, by a counter that all share, before
-//! it begins and after it has ended. A history of a queue is linearizable if and only if none of four things is in it (T. Henzinger,
-//! A. Sezgin, V. Vafeiadis, "Aspect-Oriented Linearizability Proofs", CONCUR 2013): a message received that was not sent yet, one
-//! received twice, two received in another order than sent, and an "empty" at no moment of which the queue can have been empty. Bounds
-//! add two: a "full" at no moment of which it can have been full, and a moment at which it must have held too many.
+//! A history of a queue is linearizable if and only if none of four things is in it (T. Henzinger, A. Sezgin, V. Vafeiadis,
+//! "Aspect-Oriented Linearizability Proofs", CONCUR 2013): a message received that was not sent yet, one received twice, two received in
+//! another order than sent, and an "empty" at no moment of which the queue can have been empty. Bounds add two: a "full" at no moment of
+//! which it can have been full, and a moment at which it must have held too many.
 
-mod common;
-
-use common::{Random, runtime};
-use fiber::sync::broadcast;
+use crate::common::{Random, TestRuntime, runtime};
+use crate::{Interval, timed};
 use fiber::sync::mpmc::{
     Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError, channel, sync_channel,
 };
+use fiber::sync::{broadcast, mpsc};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
-
-/// The time, in events.
-static NOW: AtomicU64 = AtomicU64::new(1);
-
-fn tick() -> u64 {
-    NOW.fetch_add(1, SeqCst)
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Interval {
-    begin: u64,
-    end: u64,
-}
-
-impl Interval {
-    fn precedes(self, other: Interval) -> bool {
-        self.end < other.begin
-    }
-}
-
-fn timed<T>(operation: impl FnOnce() -> T) -> (Interval, T) {
-    let begin = tick();
-    let value = operation();
-    (Interval { begin, end: tick() }, value)
-}
 
 #[derive(Default)]
 struct History {
@@ -155,7 +126,7 @@ fn take_part(sender: Sender<u64>, receiver: Receiver<u64>, number: u64, seed: u6
     history
 }
 
-fn record(runtime: &common::TestRuntime, (sender, receiver): (Sender<u64>, Receiver<u64>), seed: u64) -> History {
+fn record(runtime: &TestRuntime, (sender, receiver): (Sender<u64>, Receiver<u64>), seed: u64) -> History {
     let part = |number| {
         let (sender, receiver) = (sender.clone(), receiver.clone());
         move || take_part(sender, receiver, number, seed)
@@ -245,8 +216,8 @@ fn wrong_histories_are_found() {
 #[test]
 fn a_channel_for_one_receiver_keeps_the_order_of_time() {
     let runtime = runtime(2);
-    let (sender, receiver) = fiber::sync::mpsc::channel();
-    let send = |number: u64, sender: fiber::sync::mpsc::Sender<u64>| {
+    let (sender, receiver) = mpsc::channel();
+    let send = |number: u64, sender: mpsc::Sender<u64>| {
         move || {
             (0..200)
                 .map(|n| (number * 1000 + n, timed(|| sender.send(number * 1000 + n).unwrap()).0))
@@ -262,4 +233,63 @@ fn a_channel_for_one_receiver_keeps_the_order_of_time() {
     fibers.into_iter().for_each(|fiber| history.sent.extend(fiber.join().unwrap()));
     history.sent.extend(thread.join().unwrap());
     assert_eq!(history.wrong(None), None);
+}
+
+/// A channel of one receiver, bounded: it sends and does not wait, or waits; the receiver does either, or waits with a limit.
+#[test]
+fn bounded_channels_for_one_receiver() {
+    let runtime = runtime(2);
+    for capacity in [0, 1, 3] {
+        for seed in 0..20 {
+            let (sender, receiver) = mpsc::sync_channel(capacity);
+            let part = |number: u64| {
+                let sender = sender.clone();
+                move || {
+                    let (mut random, mut history) = (Random::seeded(seed * 100 + number), History::default());
+                    for message in (0..40).map(|n| number * 1000 + n) {
+                        if random.below(3) == 0 {
+                            history.sent.push((message, timed(|| sender.send(message).unwrap()).0));
+                            continue;
+                        }
+                        match timed(|| sender.try_send(message)) {
+                            (at, Ok(())) => history.sent.push((message, at)),
+                            (at, Err(TrySendError::Full(_))) => history.full.push(at),
+                            (_, Err(TrySendError::Disconnected(_))) => panic!("the receiver is left"),
+                        }
+                        fiber::yield_now();
+                    }
+                    history
+                }
+            };
+            let fibers: Vec<_> = (0..3).map(|number| runtime.spawn(part(number))).collect();
+            let threads: Vec<_> = (3..5).map(|number| std::thread::spawn(part(number))).collect();
+            drop(sender);
+            let receives = move || {
+                let (mut random, mut history) = (Random::seeded(seed), History::default());
+                loop {
+                    let (at, result) = match random.below(3) {
+                        0 => timed(|| receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)),
+                        1 => timed(|| receiver.recv_timeout(Duration::from_micros(random.below(50)))),
+                        _ => timed(|| {
+                            receiver.try_recv().map_err(|error| match error {
+                                TryRecvError::Empty => RecvTimeoutError::Timeout,
+                                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                            })
+                        }),
+                    };
+                    match result {
+                        Ok(message) => history.received.push((message, at)),
+                        Err(RecvTimeoutError::Timeout) => history.empty.push(at),
+                        Err(RecvTimeoutError::Disconnected) => return history,
+                    }
+                }
+            };
+            let receiving = runtime.spawn(receives);
+            let mut history = History::default();
+            fibers.into_iter().for_each(|fiber| history.add(fiber.join().unwrap()));
+            threads.into_iter().for_each(|thread| history.add(thread.join().unwrap()));
+            history.add(receiving.join().unwrap());
+            assert_eq!(history.wrong(Some(capacity)), None, "capacity {capacity}, seed {seed}");
+        }
+    }
 }
