@@ -70,7 +70,7 @@ mod tests;
 
 pub use addr::ToSocketAddrs;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use tcp::{Incoming, SpreadListener, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
 

@@ -232,6 +232,27 @@ fn send_with(
     Ok(sent)
 }
 
+/// `socket`, `bind` and `listen` of a stream, at an address at which others of this user may listen as well (`SO_REUSEPORT`).
+pub(super) fn listen_beside_others(address: &Address) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // The first as std's `bind` does: connections of a listener before this one, which are being forgotten, do not count.
+    for name in [libc::SO_REUSEADDR, libc::SO_REUSEPORT] {
+        let (on, len): (libc::c_int, _) = (1, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the kernel reads the number, during the call.
+        count(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const on).cast(), len) } as isize)?;
+    }
+    // SAFETY: the address is borrowed during the call.
+    count(unsafe { libc::bind(fd, address.storage().cast(), address.len()) } as isize)?;
+    lengthen_backlog(socket.as_fd())?;
+    Ok(socket)
+}
+
 /// Gives a listening socket room for [`BACKLOG`] connections that wait to be accepted.
 pub(super) fn lengthen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: no memory is passed.

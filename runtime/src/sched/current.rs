@@ -37,6 +37,11 @@ impl<'a> Current<'a> {
         self.worker.scheduler()
     }
 
+    /// The fiber's worker.
+    pub(crate) fn worker(&self) -> &'a Worker {
+        self.worker
+    }
+
     /// A reference to the fiber.
     pub(crate) fn fiber(&self) -> FiberRef {
         FiberRef::clone(&self.slot.fiber())

@@ -14,7 +14,7 @@
 //! | fresh | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
 //! | injector | the same, spawned by threads | anybody | any worker |
-//! | inbox | started fibers to look at | anybody | its worker |
+//! | inbox | started fibers to look at, and fresh ones for this worker alone | anybody | its worker |
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
 //! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and

@@ -285,7 +285,14 @@ impl Worker {
         }
         self.read_clock();
         self.fire_timers();
-        self.home.inbox().drain(|fiber| self.look_at(&fiber));
+        self.home.inbox().drain(|fiber| {
+            // A wake is posted to the home that a fiber has since it was started.
+            if fiber.home.load(Relaxed).is_null() {
+                self.fresh_local.borrow_mut().push_back(fiber);
+            } else {
+                self.look_at(&fiber);
+            }
+        });
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         if turn.is_multiple_of(INJECTOR_EVERY)
@@ -393,6 +400,18 @@ impl Worker {
     pub(crate) fn spawn_local<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
         let (fiber, handle) = self.record(f, identity);
         self.fresh_local.borrow_mut().push_back(fiber);
+        handle
+    }
+
+    /// Spawns a fiber that one worker of this runtime, the one with this index, alone may start.
+    ///
+    /// Called on a fiber of this worker. As long as that lives, no worker closes its inbox.
+    pub(crate) fn spawn_on<F: FnOnce() -> T, T>(&self, index: usize, f: F, identity: Identity) -> Handle<T> {
+        if index == self.index {
+            return self.spawn_local(f, identity);
+        }
+        let (fiber, handle) = self.record(f, identity);
+        self.scheduler.homes[index].post(fiber);
         handle
     }
 

@@ -4,6 +4,7 @@
 use super::TcpStream;
 use crate::net::addr::each;
 use crate::net::listening::Listening;
+use crate::net::sockaddr::Address;
 use crate::net::{SocketAddr, ToSocketAddrs, socket};
 use crate::sched::io::{charge, on_fiber};
 use std::iter::FusedIterator;
@@ -79,6 +80,35 @@ impl TcpListener {
         let inner = each(addr, net::TcpListener::bind)?;
         socket::lengthen_backlog(inner.as_fd())?;
         Ok(TcpListener { inner, mode: Arc::default() })
+    }
+
+    /// Listens at the first of the addresses that lets it, beside other listeners that were bound in this way (`SO_REUSEPORT`).
+    ///
+    /// The kernel gives each connection to one of those that listen at the same address, by a hash of the addresses of both ends. They may be of
+    /// several processes, if those are of one user: nothing says any more that an address is in use. [`SpreadListener`](crate::net::SpreadListener)
+    /// makes one for each worker.
+    ///
+    /// A listener that is closed takes those connections with it that it was given and that nobody has accepted: their clients see a reset.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](TcpListener::bind). The address is in use if somebody listens there who has not asked for this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let one = TcpListener::bind_reuse_port("127.0.0.1:0")?;
+    /// let two = TcpListener::bind_reuse_port(one.local_addr()?)?;
+    /// assert_eq!(one.local_addr()?, two.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bind_reuse_port<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
+        let fd = each(addr, |address| socket::listen_beside_others(&Address::from(&address)))?;
+        Ok(TcpListener { inner: fd.into(), mode: Arc::default() })
     }
 
     /// The address it listens at.

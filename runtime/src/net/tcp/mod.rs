@@ -2,9 +2,11 @@
 
 mod listener;
 mod options;
+mod spread;
 mod stream;
 
 pub use listener::{Incoming, TcpListener};
+pub use spread::SpreadListener;
 pub use stream::TcpStream;
 
 use crate::net::listening::Listening;

@@ -8,6 +8,7 @@ mod listeners;
 mod local;
 mod names;
 mod settings;
+mod spread;
 mod transfers;
 
 use crate::conformance::{Failure, conformance, on_fiber, outcome, pattern, said};
