@@ -53,10 +53,13 @@
 // driver needs one (`listening`).
 
 mod addr;
+mod arrivals;
 mod exchange;
+mod halves;
 mod listening;
 mod lookup;
 mod mode;
+mod readiness;
 mod settings;
 mod sockaddr;
 mod socket;
@@ -64,15 +67,20 @@ mod tcp;
 mod transfer;
 mod udp;
 pub mod unix;
+mod zero_copy;
 
 #[cfg(test)]
 mod tests;
 
 pub use addr::ToSocketAddrs;
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
-pub use tcp::{Incoming, SpreadListener, TcpListener, TcpStream};
+pub use tcp::{AcceptStream, Incoming, SpreadListener, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use zero_copy::{Lent, SendBuffer};
+
+readiness::readiness!(both UdpSocket, "there is a datagram");
 
 crate::sys::descriptor::descriptor!(
     UdpSocket,

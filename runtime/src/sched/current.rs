@@ -126,7 +126,7 @@ impl<'a> Current<'a> {
 
     /// Whether it is in a `no_suspend` section.
     #[inline]
-    fn is_to_stay(&self) -> bool {
+    pub(crate) fn is_to_stay(&self) -> bool {
         self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
     }
 

@@ -29,6 +29,7 @@ mod idle;
 mod inbox;
 mod injector;
 pub(crate) mod io;
+pub(crate) mod lasting;
 mod park;
 mod ready;
 pub(crate) mod scheduler;

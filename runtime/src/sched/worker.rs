@@ -6,6 +6,7 @@ use super::cancel;
 use super::choice::Choice;
 use super::clock;
 use super::home::Home;
+use super::lasting::{self, Surfeit};
 use super::ready::ReadyQueue;
 use super::scheduler::{Scheduler, Stage, publish, reserve_ids};
 use super::timers::Timers;
@@ -79,6 +80,7 @@ pub(crate) struct Worker {
     pub(super) served: Cell<usize>,
     /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
     pub(super) no_suspend: Cell<u32>,
+    pub(super) surfeit: Surfeit,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -147,6 +149,7 @@ impl Worker {
             has_raised: Cell::new(false),
             served: Cell::new(0),
             no_suspend: Cell::new(0),
+            surfeit: Surfeit::default(),
             scheduler,
         })
     }
@@ -194,6 +197,7 @@ impl Worker {
                 self.find_work();
             }
         }
+        self.wait_for_lasting();
         self.home.close();
     }
 
@@ -283,6 +287,7 @@ impl Worker {
                 driver.turn(&mut |completion| self.complete(completion));
             }
         }
+        self.end_surfeit();
         self.read_clock();
         self.fire_timers();
         self.home.inbox().drain(|fiber| {
@@ -345,7 +350,11 @@ impl Worker {
         }
     }
 
+    #[inline]
     pub(super) fn complete(&self, completion: Completion) {
+        if completion.token.get() & lasting::MARK != 0 {
+            return self.complete_lasting(completion);
+        }
         let pending = ptr::with_exposed_provenance::<Pending>(completion.token.get() as usize);
         // SAFETY: the token is the address of a `Pending` in the frame of `io::wait`, which does not return before the
         // completion was handed out, here.

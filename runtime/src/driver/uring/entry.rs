@@ -20,12 +20,16 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::Accept { fd, addr, len, flags } => {
             opcode::Accept::new(Fd(fd), addr.cast(), len).flags(flags).build()
         }
+        Operation::AcceptMany { fd, flags } => opcode::AcceptMulti::new(Fd(fd)).flags(flags).build(),
         Operation::Connect { fd, addr, len } => opcode::Connect::new(Fd(fd), addr.cast(), len).build(),
         Operation::Recv { fd, buf, len, flags } => {
             opcode::Recv::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
         }
         Operation::Send { fd, buf, len, flags } => {
             opcode::Send::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
+        }
+        Operation::SendZeroCopy { fd, buf, len, flags } => {
+            opcode::SendZc::new(Fd(fd), buf, clamp(len)).flags(flags).build()
         }
         Operation::RecvMsg { fd, msg, flags } => {
             opcode::RecvMsg::new(Fd(fd), msg).flags(flags.cast_unsigned()).ioprio(ioprio).build()
@@ -68,6 +72,10 @@ const HERE: Fd = Fd(libc::AT_FDCWD);
 /// The opcode of an operation that is younger than the driver's other requirements.
 pub(super) fn optional(operation: &Operation) -> Option<u8> {
     match operation {
+        // Since 5.19, as a flag of an older opcode. Before 6.8, whose first new opcode this is, the descriptor is lost, and another number
+        // given instead of it, when the completion queue overflows (fixed by "io_uring/net: fix multishot accept overflow handling").
+        Operation::AcceptMany { .. } => Some(opcode::FixedFdInstall::CODE),
+        Operation::SendZeroCopy { .. } => Some(opcode::SendZc::CODE),
         Operation::Mkdir { .. } => Some(opcode::MkDirAt::CODE),
         Operation::Symlink { .. } => Some(opcode::SymlinkAt::CODE),
         Operation::Link { .. } => Some(opcode::LinkAt::CODE),
