@@ -1,4 +1,4 @@
-//! Sending over loopback: with a copy, and from memory that is lent to the kernel.
+//! Sending over loopback: with a copy, and from memory that is lent to the kernel; a file through a buffer, and by the kernel.
 //!
 //! The sender is a fiber, the receiver a thread that reads and throws away; on different processors where there are several. The sender waits
 //! for each buffer that it has lent before it lends the next: it has one.
@@ -7,6 +7,7 @@ mod common;
 
 use common::{Run, machine, time_each};
 use fiber::net::TcpStream;
+use fiber::runtime::Runtime;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -27,6 +28,44 @@ fn connection() -> TcpStream {
     TcpStream::from(OwnedFd::from(near))
 }
 
+/// Files, which are in memory.
+fn files(run: &Run, runtime: &Runtime) {
+    for (size, times) in [(256 << 10, 40), (16 << 20, 4)] {
+        let title = format!("send a file, KiB: {}", size >> 10);
+        if !run.selects(&title) {
+            continue;
+        }
+        let names = ["through a buffer", "send_file"];
+        let path = std::env::temp_dir().join(format!("fiber-bench-send-{}", std::process::id()));
+        std::fs::write(&path, vec![1; size]).unwrap();
+        let times = run.pick(times, 1);
+        let rounds = run.alternate(7, names.len(), |subject| {
+            let (mut stream, path) = (connection(), path.clone());
+            runtime.run(move || {
+                let before = machine::read(machine::thread_clock());
+                let each = time_each(times, || {
+                    for _ in 0..times {
+                        let mut file = fiber::fs::File::open(&path).unwrap();
+                        let sent = match subject {
+                            0 => fiber::io::copy(&mut std::io::Read::by_ref(&mut file).take(u64::MAX), &mut stream)
+                                .unwrap(),
+                            _ => stream.send_file(&file, 0, u64::MAX).unwrap(),
+                        };
+                        assert_eq!(sent, size as u64);
+                    }
+                });
+                (each, (machine::read(machine::thread_clock()) - before) as f64 / times as f64)
+            })
+        });
+        std::fs::remove_file(&path).unwrap();
+        let column = |pick: fn(&(f64, f64)) -> f64| -> Vec<Vec<f64>> {
+            rounds.iter().map(|rounds| rounds.iter().map(pick).collect()).collect()
+        };
+        common::show(&format!("{title}, time"), "ns each", &names, &column(|round| round.0));
+        common::show(&format!("{title}, processor time of the worker"), "ns each", &names, &column(|round| round.1));
+    }
+}
+
 fn main() {
     let run = Run::start("sending over loopback");
     let processors = machine::processors();
@@ -35,6 +74,7 @@ fn main() {
     machine::stay_on(&[near_side]);
     let runtime = common::runtime(1);
     machine::stay_on(&[far_side]);
+    files(&run, &runtime);
     for (size, times) in [(4 << 10, 300), (64 << 10, 200), (1 << 20, 30)] {
         let title = format!("send, KiB: {}", size >> 10);
         if !run.selects(&title) {

@@ -150,10 +150,12 @@ pub(crate) enum Operation {
         /// To where in the file.
         offset: u64,
     },
-    /// `splice`, at the positions of both. One of them is a pipe.
+    /// `splice`; where it goes, at the position of that. One of them is a pipe.
     Splice {
         /// Where the data comes from.
         from: RawFd,
+        /// From where in it, or [`Operation::CURRENT`].
+        offset: u64,
         /// Where it goes.
         to: RawFd,
         /// How much of it, at most.

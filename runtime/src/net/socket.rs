@@ -119,6 +119,13 @@ pub(super) fn send(fd: BorrowedFd<'_>, buf: &[u8], manner: &Manner) -> io::Resul
     send_with(manner, buf.len(), || attempt(buf), rest)
 }
 
+/// `send`, on a thread.
+pub(super) fn send_plainly(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let len = buf.len().min(LONGEST);
+    // SAFETY: the buffer is borrowed during the call.
+    count(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), len, libc::MSG_NOSIGNAL) })
+}
+
 /// `sendmsg` from several buffers, on a fiber.
 pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &Manner) -> io::Result<usize> {
     let fd = fd.as_raw_fd();

@@ -44,7 +44,9 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::WriteV { fd, bufs, count, offset } => {
             opcode::Writev::new(Fd(fd), bufs, count).offset(offset).build()
         }
-        Operation::Splice { from, to, len } => opcode::Splice::new(Fd(from), -1, Fd(to), -1, len).build(),
+        Operation::Splice { from, offset, to, len } => {
+            opcode::Splice::new(Fd(from), offset.cast_signed(), Fd(to), -1, len).build()
+        }
         // The kernel's first attempt, in place, adds `O_NONBLOCK`: a FIFO would then open without its other end, or fail. So straight to
         // one of its threads.
         Operation::Open { path, flags, mode } => {
