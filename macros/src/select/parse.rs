@@ -30,7 +30,7 @@ pub(crate) struct Arm {
 }
 
 /// The methods that stand for an event in an arm, which is what the method `<name>_event` returns.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 14] = [
     "recv",
     "send",
     "join",
@@ -43,6 +43,8 @@ const EVENTS: [&str; 12] = [
     "acquire_many",
     "acquire_owned",
     "acquire_many_owned",
+    "readable",
+    "writable",
 ];
 
 const FORM: &str = "an arm is `pattern = event => body`";

@@ -75,6 +75,10 @@ impl Token {
     /// Tokens are below this: the driver needs the top bit for entries of its own.
     pub(crate) const LIMIT: u64 = 1 << 63;
 
+    /// In a token, says that the memory its operation names is never taken back before the completion, come what may: a driver that is
+    /// dropped need not wait for that.
+    pub(crate) const LENT: u64 = 1 << 62;
+
     /// # Panics
     ///
     /// If `raw` is zero or not below [`Token::LIMIT`].
@@ -84,6 +88,12 @@ impl Token {
             Some(number) if raw < Token::LIMIT => Token(number),
             _ => panic!("a token is not zero and its top bit is clear"),
         }
+    }
+
+    /// Whether it is one with [`Token::LENT`].
+    #[inline]
+    const fn is_lent(self) -> bool {
+        self.0.get() & Token::LENT != 0
     }
 
     /// The number it was made of.
@@ -100,7 +110,7 @@ pub(crate) struct Completion {
     pub(crate) token: Token,
     /// What the system call would return, with `-errno` for an error.
     pub(crate) result: i32,
-    /// Whether the operation goes on and will be heard of again. False for all of today's operations.
+    /// Whether the operation goes on and will be heard of again: only that of [`Operation::AcceptMany`] and [`Operation::SendZeroCopy`] does.
     pub(crate) more: bool,
 }
 

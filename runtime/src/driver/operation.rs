@@ -31,6 +31,13 @@ pub(crate) enum Operation {
         /// `SOCK_CLOEXEC`, `SOCK_NONBLOCK`.
         flags: i32,
     },
+    /// `accept4` again and again, until it fails or is cancelled: each result is a new descriptor, which the caller then owns.
+    AcceptMany {
+        /// The listening socket.
+        fd: RawFd,
+        /// `SOCK_CLOEXEC`, `SOCK_NONBLOCK`.
+        flags: i32,
+    },
     /// `connect`. Of a local socket whose peer has no room for another connection it may end with `-EAGAIN`.
     Connect {
         /// The socket.
@@ -60,6 +67,18 @@ pub(crate) enum Operation {
         /// How much of it.
         len: usize,
         /// `MSG_NOSIGNAL` and the like.
+        flags: i32,
+    },
+    /// `send`, of memory that the kernel uses until the peer has it. If the first completion, which has the result, says that there is more,
+    /// then the second says that the memory is free; it may be long in coming, and is not hastened by a cancellation.
+    SendZeroCopy {
+        /// The socket.
+        fd: RawFd,
+        /// The data.
+        buf: *const u8,
+        /// How much of it.
+        len: usize,
+        /// As for `Send`.
         flags: i32,
     },
     /// `recvmsg`.
@@ -131,10 +150,12 @@ pub(crate) enum Operation {
         /// To where in the file.
         offset: u64,
     },
-    /// `splice`, at the positions of both. One of them is a pipe.
+    /// `splice`; where it goes, at the position of that. One of them is a pipe.
     Splice {
         /// Where the data comes from.
         from: RawFd,
+        /// From where in it, or [`Operation::CURRENT`].
+        offset: u64,
         /// Where it goes.
         to: RawFd,
         /// How much of it, at most.

@@ -82,8 +82,14 @@ reasons! {
     Read => "reading from a socket",
     /// Writing to a socket.
     Write => "writing to a socket",
+    /// In [`net::Lent::reclaim`](crate::net::Lent::reclaim), for the other side to take what was sent.
+    Reclaim => "waiting for a buffer that is being sent",
+    /// In [`net::TcpStream::send_file`](crate::net::TcpStream::send_file).
+    SendFile => "sending a file",
     /// In [`net::TcpStream::peek`](crate::net::TcpStream::peek).
     Peek => "peeking at a socket",
+    /// In [`io::readable`](crate::io::readable) or [`io::writable`](crate::io::writable), or at the end of a `select!` that had such an arm.
+    Ready => "waiting for a descriptor to be ready",
     /// Opening a file.
     Open => "opening a file",
     /// Reading from a file.

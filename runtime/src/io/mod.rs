@@ -25,6 +25,7 @@
 mod copy;
 pub(crate) mod end;
 mod pipe;
+mod readiness;
 mod stdio;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod tests;
 
 pub use copy::copy;
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use readiness::{readable, readable_event, writable, writable_event};
 pub use std::io::{
     BufRead, BufReader, BufWriter, Bytes, Chain, Cursor, Empty, Error, ErrorKind, IntoInnerError, IoSlice, IoSliceMut,
     LineWriter, Lines, Read, Repeat, Result, Seek, SeekFrom, Sink, Split, Take, Write, WriterPanicked, empty, prelude,

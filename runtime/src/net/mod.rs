@@ -33,6 +33,33 @@
 //! that. The operation in the kernel has ended by then, so no buffer is written to later; and one that succeeded is reported as
 //! a success whatever came meanwhile, so no byte and no connection is lost.
 //!
+//! # Options
+//!
+//! The types have the methods that std's have. For every other option there is the crate [`socket2`](https://docs.rs/socket2), by
+//! reference for a socket that is open, and by conversion for one that is made with options before it is bound:
+//!
+//! ```
+//! use fiber::net::{TcpListener, TcpStream};
+//! use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+//! use std::net::SocketAddr;
+//! use std::os::fd::OwnedFd;
+//! use std::time::Duration;
+//!
+//! # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+//! let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+//! socket.set_recv_buffer_size(1 << 20)?;
+//! socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+//! socket.listen(64)?;
+//! let listener = TcpListener::from(OwnedFd::from(socket));
+//!
+//! let stream = TcpStream::connect(listener.local_addr()?)?;
+//! let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
+//! SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+//! # listener.accept()?;
+//! # Ok(())
+//! # }).unwrap();
+//! ```
+//!
 //! # What differs from std
 //!
 //! - [`ToSocketAddrs`] is a trait of this module, so that looking up a name suspends. It is implemented for the same types.
@@ -53,11 +80,15 @@
 // driver needs one (`listening`).
 
 mod addr;
+mod arrivals;
 pub(crate) mod attempt;
 mod exchange;
+mod halves;
 mod listening;
 mod lookup;
 mod mode;
+mod readiness;
+mod send_file;
 mod settings;
 mod sockaddr;
 mod socket;
@@ -65,15 +96,21 @@ mod tcp;
 mod transfer;
 mod udp;
 pub mod unix;
+mod zero_copy;
 
 #[cfg(test)]
 mod tests;
 
 pub use addr::ToSocketAddrs;
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
+pub(crate) use send_file::Sending;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use tcp::{AcceptStream, Incoming, SpreadListener, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use zero_copy::{Lent, SendBuffer};
+
+readiness::readiness!(both UdpSocket, "there is a datagram");
 
 crate::sys::descriptor::descriptor!(
     UdpSocket,

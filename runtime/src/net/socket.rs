@@ -119,6 +119,13 @@ pub(super) fn send(fd: BorrowedFd<'_>, buf: &[u8], manner: &Manner) -> io::Resul
     send_with(manner, buf.len(), || attempt(buf), rest)
 }
 
+/// `send`, on a thread.
+pub(super) fn send_plainly(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let len = buf.len().min(LONGEST);
+    // SAFETY: the buffer is borrowed during the call.
+    count(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), len, libc::MSG_NOSIGNAL) })
+}
+
 /// `sendmsg` from several buffers, on a fiber.
 pub(super) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>], manner: &Manner) -> io::Result<usize> {
     let fd = fd.as_raw_fd();
@@ -230,6 +237,27 @@ fn send_with(
         }
     }
     Ok(sent)
+}
+
+/// `socket`, `bind` and `listen` of a stream, at an address at which others of this user may listen as well (`SO_REUSEPORT`).
+pub(super) fn listen_beside_others(address: &Address) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // The first as std's `bind` does: connections of a listener before this one, which are being forgotten, do not count.
+    for name in [libc::SO_REUSEADDR, libc::SO_REUSEPORT] {
+        let (on, len): (libc::c_int, _) = (1, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the kernel reads the number, during the call.
+        count(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const on).cast(), len) } as isize)?;
+    }
+    // SAFETY: the address is borrowed during the call.
+    count(unsafe { libc::bind(fd, address.storage().cast(), address.len()) } as isize)?;
+    lengthen_backlog(socket.as_fd())?;
+    Ok(socket)
 }
 
 /// Gives a listening socket room for [`BACKLOG`] connections that wait to be accepted.
@@ -410,7 +438,7 @@ fn is<T>(result: &io::Result<T>, errno: i32) -> bool {
 }
 
 /// A time limit of the socket shows in std as `EAGAIN`, which is what the kernel says.
-fn as_std_times_out(error: io::Error) -> io::Error {
+pub(super) fn as_std_times_out(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ETIME) => io::Error::from_raw_os_error(libc::EAGAIN),
         _ => error,

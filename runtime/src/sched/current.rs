@@ -37,6 +37,11 @@ impl<'a> Current<'a> {
         self.worker.scheduler()
     }
 
+    /// The fiber's worker.
+    pub(crate) fn worker(&self) -> &'a Worker {
+        self.worker
+    }
+
     /// A reference to the fiber.
     pub(crate) fn fiber(&self) -> FiberRef {
         FiberRef::clone(&self.slot.fiber())
@@ -131,7 +136,7 @@ impl<'a> Current<'a> {
 
     /// Whether it is in a `no_suspend` section.
     #[inline]
-    pub(super) fn is_to_stay(&self) -> bool {
+    pub(crate) fn is_to_stay(&self) -> bool {
         self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
     }
 

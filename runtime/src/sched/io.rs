@@ -95,6 +95,17 @@ pub(crate) fn needs_nonblocking() -> bool {
     Current::get().is_some_and(|current| current.worker.driver.borrow().needs_nonblocking())
 }
 
+/// To be called by a fiber that is about to begin what it will have to wait for.
+///
+/// # Panics
+///
+/// If it must not suspend.
+pub(crate) fn may_suspend() {
+    if let Some(current) = Current::get() {
+        current.may_suspend();
+    }
+}
+
 /// Calls `f`, which goes on with a call of which a part is done. An interruption ends it with an error, never by unwinding, and is not
 /// told by that: the caller reports the part, and the next wait gives the interruption again.
 pub(crate) fn with_part_done<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
@@ -109,6 +120,11 @@ pub(crate) fn with_part_done<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result
         Restore(partly_done, partly_done.replace(true))
     });
     f()
+}
+
+/// [`with_part_done`], if a part is done.
+pub(crate) fn going_on<T>(part_done: bool, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if part_done { with_part_done(f) } else { f() }
 }
 
 /// Submits an operation and suspends the running fiber until it has completed.
@@ -129,10 +145,6 @@ pub(crate) fn with_part_done<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result
 ///
 /// The memory that the operation names stays valid until this function returns or unwinds.
 pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<Duration>) -> io::Result<u32> {
-    enum Cause<'a> {
-        TimedOut,
-        Interrupted(Interruption<'a>),
-    }
     let current = Current::get().expect("an operation is awaited on a fiber");
     current.may_suspend();
     if let Some(interruption) = current.interruption() {
@@ -145,11 +157,31 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
     // SAFETY: the caller vouches for the memory until this function ends, and it does not end before the completion: nothing
     // below unwinds while `pending.result` is empty.
     unsafe { current.worker.driver.borrow_mut().submit(&operation, token) };
+    let cancel = || current.worker.driver.borrow_mut().cancel(token);
+    let (result, cause) = suspend_until_done(current, reason, &passed, || pending.result.get(), cancel);
+    drop(timer);
+    told(result, cause)
+}
+
+/// Why an operation was cancelled.
+pub(super) enum Cause<'a> {
+    TimedOut,
+    Interrupted(Interruption<'a>),
+}
+
+/// Suspends the running fiber until an operation has a result, and cancels it when that has to be. Does not unwind.
+pub(super) fn suspend_until_done<'a>(
+    current: Current<'a>,
+    reason: Reason,
+    passed: &Cell<bool>,
+    result: impl Fn() -> Option<i32>,
+    cancel: impl Fn(),
+) -> (i32, Option<Cause<'a>>) {
     let mut cause = None;
-    let result = loop {
+    loop {
         current.suspend(reason);
-        if let Some(result) = pending.result.get() {
-            break result;
+        if let Some(result) = result() {
+            return (result, cause);
         }
         if cause.is_none() {
             cause = match current.interruption() {
@@ -157,11 +189,14 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
                 None => passed.get().then_some(Cause::TimedOut),
             };
             if cause.is_some() {
-                current.worker.driver.borrow_mut().cancel(token);
+                cancel();
             }
         }
-    };
-    drop(timer);
+    }
+}
+
+/// What a caller is told of a result; the cause, if that ended the operation.
+pub(super) fn told(result: i32, cause: Option<Cause<'_>>) -> io::Result<u32> {
     if result >= 0 {
         return Ok(result.cast_unsigned());
     }

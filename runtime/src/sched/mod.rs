@@ -18,7 +18,7 @@
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
 //! | injector of a node | the same, spawned by threads | anybody | any worker, that node's first |
 //! | bound injector of a node | the same, for this node | anybody | workers of that node |
-//! | inbox | started fibers to look at | anybody | its worker |
+//! | inbox | started fibers to look at, and fresh ones for this worker alone | anybody | its worker |
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
 //! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
@@ -33,6 +33,7 @@ pub(crate) mod idle;
 mod inbox;
 mod injector;
 pub(crate) mod io;
+pub(crate) mod lasting;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;

@@ -16,7 +16,8 @@
 //! one of them, says that at one moment nothing was possible.
 //!
 //! An arm without a queue never takes part in step 4: what it waits for stays true (a fiber that has ended, a time that has passed), or
-//! says of itself that it has to be polled again. It happens in step 1 of the next round, or not at all.
+//! says of itself that it has to be polled again. (That of a descriptor takes back what it has asked the driver for, and waits for the
+//! answer; the places of the others may be claimed meanwhile, as at any other moment before they are taken back.) It happens in step 1 of the next round, or not at all.
 //!
 //! Two that wait for each other, with both in step 2 at once, both see the other and both go back. One of them is first to try again
 //! while the other still stands in line, unless they keep in step with each other to within the length of a try; every round is another
@@ -27,6 +28,7 @@
 //! by address, held for as long as there are arms).
 
 mod adapters;
+mod readiness;
 
 use super::choice::Choice;
 use super::wait_queue::{AbortOnUnwind, Ended, Paused, Wait};
@@ -40,6 +42,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Instant;
+
+pub(crate) use readiness::{Readiness, poll as poll_on_thread};
 
 /// Something that may happen, and of which `select!` takes the first. Made by the methods whose names end in `_event` and by
 /// the functions of [`select`](mod@crate::select); cannot be implemented elsewhere, see [`Selectable`](crate::select::Selectable).
@@ -118,24 +122,32 @@ pub trait Arm {
 /// The right to stand in line for a wait.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
-pub struct Standing<'a>(&'a Wait);
+pub struct Standing<'a> {
+    wait: &'a Wait,
+    sleeps: bool,
+}
 
 impl<'a> Standing<'a> {
     /// # Safety
     ///
     /// Every arm that is enlisted with it is withdrawn before the arm or the wait moves or goes.
-    unsafe fn new(wait: &'a Wait) -> Standing<'a> {
-        Standing(wait)
+    unsafe fn new(wait: &'a Wait, sleeps: bool) -> Standing<'a> {
+        Standing { wait, sleeps }
+    }
+
+    /// Whether the waiter is going to sleep, as opposed to one that only asks whether anything is possible.
+    pub(crate) fn sleeps(self) -> bool {
+        self.sleeps
     }
 
     /// The wait, which stays where it is until the arm is withdrawn.
     pub(crate) fn wait(self) -> &'a Wait {
-        self.0
+        self.wait
     }
 
     /// Whom to wake, for arms without a queue.
     pub(crate) fn waiter(self) -> Waiter {
-        self.0.waiter()
+        self.wait.waiter()
     }
 }
 
@@ -206,11 +218,12 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
         current.may_suspend();
     }
     let wait = Wait::new(current, false, true);
-    let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
     let in_line = AbortOnUnwind;
     // SAFETY: all that are enlisted are withdrawn below, and this function does not unwind until then. The arms are borrowed for as long.
-    let standing = unsafe { Standing::new(&wait) };
+    let standing = unsafe { Standing::new(&wait, !matches!(patience, Patience::None)) };
     let enlisted = arms.iter_mut().map_while(|arm| arm.enlist(ticket, standing).then_some(())).count();
+    // Where nobody tells an arm, it may want to look again, and knows since it stands in line.
+    let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
     let round = if enlisted < arms.len() {
         Round::Again
     } else if let Patience::None = patience {

@@ -7,6 +7,7 @@ use super::choice::Choice;
 use super::clock;
 use super::current::Current;
 use super::home::Home;
+use super::lasting::{self, Surfeit};
 use super::lookout::{self, Table};
 use super::monitor;
 use super::nodes::Place;
@@ -92,6 +93,7 @@ pub(crate) struct Worker {
     /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
     pub(super) no_suspend: Cell<u32>,
     pub(super) points: Points,
+    pub(super) surfeit: Surfeit,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -167,6 +169,7 @@ impl Worker {
             served: Cell::new(0),
             no_suspend: Cell::new(0),
             points: Points::default(),
+            surfeit: Surfeit::default(),
             scheduler,
         })
     }
@@ -219,6 +222,7 @@ impl Worker {
                 self.find_work();
             }
         }
+        self.wait_for_lasting();
         self.home.close();
         self.end_lookouts();
     }
@@ -327,12 +331,20 @@ impl Worker {
                 });
             }
         }
+        self.end_surfeit();
         let held = self.read_clock();
         served += self.fire_timers();
         if held {
             self.home.progress.count_late(served);
         }
-        self.home.inbox().drain(|fiber| self.look_at(&fiber));
+        self.home.inbox().drain(|fiber| {
+            // A wake is posted to the home that a fiber has since it was started.
+            if fiber.summons.home().is_null() {
+                self.fresh_local.borrow_mut().push_back(fiber);
+            } else {
+                self.look_at(&fiber);
+            }
+        });
         self.attend_lookouts();
         let turn = self.home.progress.end_turn();
         if turn.is_multiple_of(INJECTOR_EVERY)
@@ -399,9 +411,13 @@ impl Worker {
         fired
     }
 
+    #[inline]
     pub(super) fn complete(&self, completion: Completion) {
         if let Some(place) = lookout::place(completion.token) {
             return self.lookouts.borrow_mut().happened(place, completion.result);
+        }
+        if completion.token.get() & lasting::MARK != 0 {
+            return self.complete_lasting(completion);
         }
         let pending = ptr::with_exposed_provenance::<Pending>(completion.token.get() as usize);
         // SAFETY: the token is the address of a `Pending` in the frame of `io::wait`, which does not return before the
@@ -482,6 +498,18 @@ impl Worker {
     pub(crate) fn spawn_local<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
         let (fiber, handle) = self.record(f, identity);
         self.fresh_local.borrow_mut().push_back(fiber);
+        handle
+    }
+
+    /// Spawns a fiber that one worker of this runtime, the one with this index, alone may start.
+    ///
+    /// Called on a fiber of this worker. As long as that lives, no worker closes its inbox.
+    pub(crate) fn spawn_on<F: FnOnce() -> T, T>(&self, index: usize, f: F, identity: Identity) -> Handle<T> {
+        if index == self.index {
+            return self.spawn_local(f, identity);
+        }
+        let (fiber, handle) = self.record(f, identity);
+        self.scheduler.homes[index].post(fiber);
         handle
     }
 

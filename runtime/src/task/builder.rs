@@ -98,6 +98,8 @@ where
 /// Where a fiber is going to be spawned.
 enum Destination<'a> {
     Here(&'a Worker),
+    /// A worker of the caller's runtime, by its index: that one alone may start the fiber. The caller is a fiber on the worker here.
+    On(&'a Worker, usize),
     Elsewhere(Arc<Scheduler>),
 }
 
@@ -120,6 +122,7 @@ impl Destination<'_> {
         match self {
             Destination::Here(worker) => worker.spawn(f, identity, numa),
             Destination::Elsewhere(scheduler) => scheduler.spawn(f, identity, numa),
+            Destination::On(worker, index) => worker.spawn_on(index, f, identity),
         }
     }
 }
@@ -300,7 +303,39 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let destination = Destination::find();
+        self.spawn_scoped_at(scope, Destination::find(), f)
+    }
+
+    /// As [`spawn_scoped`](Self::spawn_scoped), on the worker with this index of the caller's runtime, which alone may start the fiber.
+    ///
+    /// # Panics
+    ///
+    /// Off a fiber, and if there is no such worker.
+    pub(crate) fn spawn_scoped_on<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        index: usize,
+        f: F,
+    ) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let current = Current::get().expect("a fiber is spawned on a worker by a fiber of the same runtime");
+        assert!(index < current.scheduler().workers(), "a runtime of {} workers", current.scheduler().workers());
+        self.spawn_scoped_at(scope, Destination::On(current.worker(), index), f)
+    }
+
+    fn spawn_scoped_at<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        destination: Destination<'_>,
+        f: F,
+    ) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
         let numa = self.numa;
         let mut identity = self.identity();
         let deadline = crate::sched::Current::get().and_then(|current| current.deadline());

@@ -20,12 +20,16 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::Accept { fd, addr, len, flags } => {
             opcode::Accept::new(Fd(fd), addr.cast(), len).flags(flags).build()
         }
+        Operation::AcceptMany { fd, flags } => opcode::AcceptMulti::new(Fd(fd)).flags(flags).build(),
         Operation::Connect { fd, addr, len } => opcode::Connect::new(Fd(fd), addr.cast(), len).build(),
         Operation::Recv { fd, buf, len, flags } => {
             opcode::Recv::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
         }
         Operation::Send { fd, buf, len, flags } => {
             opcode::Send::new(Fd(fd), buf, clamp(len)).flags(flags).ioprio(ioprio).build()
+        }
+        Operation::SendZeroCopy { fd, buf, len, flags } => {
+            opcode::SendZc::new(Fd(fd), buf, clamp(len)).flags(flags).build()
         }
         Operation::RecvMsg { fd, msg, flags } => {
             opcode::RecvMsg::new(Fd(fd), msg).flags(flags.cast_unsigned()).ioprio(ioprio).build()
@@ -40,7 +44,9 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::WriteV { fd, bufs, count, offset } => {
             opcode::Writev::new(Fd(fd), bufs, count).offset(offset).build()
         }
-        Operation::Splice { from, to, len } => opcode::Splice::new(Fd(from), -1, Fd(to), -1, len).build(),
+        Operation::Splice { from, offset, to, len } => {
+            opcode::Splice::new(Fd(from), offset.cast_signed(), Fd(to), -1, len).build()
+        }
         // The kernel's first attempt, in place, adds `O_NONBLOCK`: a FIFO would then open without its other end, or fail. So straight to
         // one of its threads.
         Operation::Open { path, flags, mode } => {
@@ -68,6 +74,10 @@ const HERE: Fd = Fd(libc::AT_FDCWD);
 /// The opcode of an operation that is younger than the driver's other requirements.
 pub(super) fn optional(operation: &Operation) -> Option<u8> {
     match operation {
+        // Since 5.19, as a flag of an older opcode. Before 6.8, whose first new opcode this is, the descriptor is lost, and another number
+        // given instead of it, when the completion queue overflows (fixed by "io_uring/net: fix multishot accept overflow handling").
+        Operation::AcceptMany { .. } => Some(opcode::FixedFdInstall::CODE),
+        Operation::SendZeroCopy { .. } => Some(opcode::SendZc::CODE),
         Operation::Mkdir { .. } => Some(opcode::MkDirAt::CODE),
         Operation::Symlink { .. } => Some(opcode::SymlinkAt::CODE),
         Operation::Link { .. } => Some(opcode::LinkAt::CODE),

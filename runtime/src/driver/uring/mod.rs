@@ -102,6 +102,8 @@ const RESTARTS: std::ops::RangeInclusive<i32> = -516..=-512;
 struct Book {
     /// Operations submitted and not handed out, wherever they are.
     in_flight: usize,
+    /// Those of them whose memory is [lent](Token::LENT).
+    lent: usize,
     doorbell: Doorbell,
     /// Whether a poll of the doorbell is queued or with the kernel.
     armed: bool,
@@ -128,7 +130,7 @@ impl Uring {
         Ok(Uring {
             ring,
             gate,
-            book: Book { in_flight: 0, doorbell, armed: false, multishot: true, rang: false },
+            book: Book { in_flight: 0, lent: 0, doorbell, armed: false, multishot: true, rang: false },
             backlog: VecDeque::new(),
             spill: VecDeque::new(),
             distrust: 0,
@@ -159,6 +161,7 @@ impl Uring {
     #[inline]
     pub(super) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
         self.book.in_flight += 1;
+        self.book.lent += usize::from(token.is_lent());
         self.push(entry::build(operation, self.since_5_19).user_data(token.get()));
     }
 
@@ -330,11 +333,11 @@ impl Uring {
         handed_out
     }
 
-    /// Ends everything in flight and waits for it, so that the kernel touches no memory of the operations any more.
+    /// Ends everything in flight and waits for it, so that the kernel touches no memory of the operations any more, but such as is lent.
     ///
     /// A kernel before 5.19 cannot cancel everything; there it waits for the operations to end by themselves.
     fn finish(&mut self) {
-        while self.book.in_flight > 0 {
+        while self.book.in_flight > self.book.lent {
             if self.since_5_19 {
                 self.push(opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(CANCEL));
             }
@@ -385,6 +388,7 @@ impl Book {
     fn hand_out(&mut self, completion: Completion, sink: &mut impl FnMut(Completion)) {
         if !completion.more {
             self.in_flight -= 1;
+            self.lent -= usize::from(completion.token.is_lent());
         }
         sink(completion);
     }

@@ -6,7 +6,7 @@ use super::super::{DriverConfig, DriverError, DriverKind, Operation, Token};
 use super::{DOORBELL, TaskWork, Uring};
 use std::collections::HashSet;
 use std::io::Write;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -274,4 +274,62 @@ fn a_flag_that_stands_for_nothing_is_not_followed_for_ever() {
         ring.turn(&mut |_| seen += 1);
     }
     assert_eq!(seen, 1);
+}
+
+/// The one for which there was no room comes with the last completion, and is as good as the others.
+#[test]
+fn an_overflow_ends_a_multishot_accept_and_loses_no_connection() {
+    let mut ring = tiny();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let accept = Operation::AcceptMany { fd: listener.as_raw_fd(), flags: libc::SOCK_CLOEXEC };
+    if !ring.supports(&accept) {
+        println!("skipped: this kernel has no multishot accept, or one that loses connections");
+        return;
+    }
+    // SAFETY: no memory is named.
+    unsafe { ring.submit(&accept, Token::new(1)) };
+    ring.turn(&mut |completion| panic!("nobody is there yet: {completion:?}"));
+    let clients: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let (mut accepted, mut ends, start) = (Vec::new(), 0, Instant::now());
+    while accepted.len() < clients.len() {
+        assert!(start.elapsed() < LIMIT, "{} connections", accepted.len());
+        let mut ended = false;
+        ring.turn(&mut |completion| {
+            assert!(completion.result >= 0, "{completion:?}");
+            // SAFETY: the kernel just gave it to us.
+            accepted.push(std::net::TcpStream::from(unsafe { OwnedFd::from_raw_fd(completion.result) }));
+            ended |= !completion.more;
+        });
+        if ended {
+            ends += 1;
+            // SAFETY: no memory is named.
+            unsafe { ring.submit(&accept, Token::new(1)) };
+        }
+    }
+    assert!(ends > 0, "100 completions fit into a queue of 8");
+    let mut expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+    let mut came: Vec<_> = accepted.iter().map(|peer| peer.peer_addr().unwrap()).collect();
+    expected.sort_unstable();
+    came.sort_unstable();
+    assert_eq!(came, expected);
+    ring.cancel(Token::new(1));
+    let mut ended = false;
+    while !ended {
+        ring.turn(&mut |completion| ended |= !completion.more);
+    }
+    assert_eq!(ring.in_flight(), 0);
+}
+
+/// A driver does not wait for memory that is lent when it is dropped: a peer that reads nothing could keep it for ever.
+#[test]
+fn lent_memory_does_not_hold_up_the_end() {
+    let mut ring = tiny();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    // SAFETY: no memory is named.
+    unsafe { ring.submit(&poll(&ours, libc::POLLIN), Token::new(1 | Token::LENT)) };
+    ring.turn(&mut |completion| panic!("nothing is there yet: {completion:?}"));
+    assert_eq!(ring.in_flight(), 1);
+    ring.finish();
+    assert_eq!(ring.in_flight(), 1);
 }

@@ -5,7 +5,7 @@ use super::end::End;
 use crate::driver::Operation;
 use crate::fiber::Reason;
 use crate::sched::io::{charge, poll, wait};
-use crate::sys::splice::{Kind, between_files, between_pipes, kind};
+use crate::sys::splice::{Kind, advance, between_files, between_pipes, kind, position};
 use crate::task::try_blocking;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -24,6 +24,8 @@ pub(super) enum Route {
     Splice,
     /// From file to file.
     Files,
+    /// From a file to a connection.
+    Send,
 }
 
 /// The way between these two, if there is one.
@@ -32,6 +34,10 @@ pub(super) fn route(from: &End<'_>, to: &End<'_>) -> Option<Route> {
         (Kind::Pipe, Kind::Pipe) => Some(Route::Pipes),
         (Kind::Pipe, Kind::File) | (Kind::File, Kind::Pipe) => Some(Route::Splice),
         (Kind::File, Kind::File) => Some(Route::Files),
+        (Kind::File, Kind::Socket) => {
+            let (file, connection) = from.file.zip(to.connection.as_ref())?;
+            connection.pays(file, position(from.fd)?).then_some(Route::Send)
+        }
         _ => None,
     }
 }
@@ -81,10 +87,20 @@ impl Route {
                 // An operation waits on a thread of the kernel's: so not before there is something to do, where that can be known.
                 poll(from.fd, libc::POLLIN, Reason::Copy, None)?;
                 poll(to.fd, libc::POLLOUT, Reason::Copy, None)?;
-                let operation =
-                    Operation::Splice { from: from.fd.as_raw_fd(), to: to.fd.as_raw_fd(), len: PIECE as u32 };
+                let (offset, len) = (Operation::CURRENT, PIECE as u32);
+                let operation = Operation::Splice { from: from.fd.as_raw_fd(), offset, to: to.fd.as_raw_fd(), len };
                 // SAFETY: no memory is named.
                 unsafe { wait(operation, Reason::Copy, None) }.map(|n| n as usize)
+            }
+            Route::Send => {
+                let (Some(file), Some(connection), Some(position)) = (from.file, &to.connection, position(from.fd))
+                else {
+                    unreachable!("such a route is between a file and a connection")
+                };
+                let sent = connection.send_by_kernel(file, position, u64::MAX)?;
+                let sent = sent.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+                advance(from.fd, sent)?;
+                Ok(usize::try_from(sent).unwrap_or(usize::MAX))
             }
             Route::Files => try_blocking(Reason::Copy, || between_files(from.fd, to.fd, STRETCH)),
         }

@@ -20,6 +20,7 @@ const BUFFER: usize = 64 << 10;
 /// | pipe | file | `splice`, by io_uring |
 /// | file | pipe | `splice`, by io_uring |
 /// | file | file | `copy_file_range`, on the blocking pool |
+/// | file of more than 64 KiB | connection ([`TcpStream`](crate::net::TcpStream), [`UnixStream`](crate::net::UnixStream)) | `splice`, by io_uring, as [`send_file`](crate::net::TcpStream::send_file) |
 ///
 /// Everything else goes through a buffer of 64 KiB.
 ///

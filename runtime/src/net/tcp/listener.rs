@@ -3,9 +3,12 @@
 
 use super::TcpStream;
 use crate::net::addr::each;
+use crate::net::arrivals::Arrivals;
 use crate::net::listening::Listening;
+use crate::net::sockaddr::Address;
 use crate::net::{SocketAddr, ToSocketAddrs, socket};
 use crate::sched::io::{charge, on_fiber};
+use std::fmt;
 use std::iter::FusedIterator;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -79,6 +82,35 @@ impl TcpListener {
         let inner = each(addr, net::TcpListener::bind)?;
         socket::lengthen_backlog(inner.as_fd())?;
         Ok(TcpListener { inner, mode: Arc::default() })
+    }
+
+    /// Listens at the first of the addresses that lets it, beside other listeners that were bound in this way (`SO_REUSEPORT`).
+    ///
+    /// The kernel gives each connection to one of those that listen at the same address, by a hash of the addresses of both ends. They may be of
+    /// several processes, if those are of one user: nothing says any more that an address is in use. [`SpreadListener`](crate::net::SpreadListener)
+    /// makes one for each worker.
+    ///
+    /// A listener that is closed takes those connections with it that it was given and that nobody has accepted: their clients see a reset.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](TcpListener::bind). The address is in use if somebody listens there who has not asked for this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let one = TcpListener::bind_reuse_port("127.0.0.1:0")?;
+    /// let two = TcpListener::bind_reuse_port(one.local_addr()?)?;
+    /// assert_eq!(one.local_addr()?, two.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bind_reuse_port<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
+        let fd = each(addr, |address| socket::listen_beside_others(&Address::from(&address)))?;
+        Ok(TcpListener { inner: fd.into(), mode: Arc::default() })
     }
 
     /// The address it listens at.
@@ -174,6 +206,42 @@ impl TcpListener {
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
+    }
+
+    /// All connections, one after the other, as [`incoming`](TcpListener::incoming) gives them, but accepted by the kernel ahead of time: with
+    /// one request for many of them.
+    ///
+    /// On a fiber whose runtime waits by io_uring, from Linux 6.8 on (`IORING_ACCEPT_MULTISHOT`, which kernels from 5.19 on have with a defect). Elsewhere,
+    /// and on ordinary threads, it is as `incoming`, and accepts when it is asked.
+    ///
+    /// It saves about a tenth of the server's processor time for each connection (7 % at one connection at a time, 15 % in bursts of 128; Linux
+    /// 6.18), and no time that a client would notice.
+    ///
+    /// What it means that they are accepted ahead of time:
+    ///
+    /// - Clients that have connected may be waiting here, up to about 64 of them, while the loop is busy with something else; further ones wait
+    ///   in the kernel as always. Each has a descriptor already.
+    /// - Other fibers, threads and processes that accept from the same socket get what is left. So this is for a loop that has the listener to
+    ///   itself and spawns a fiber for each connection.
+    /// - When the stream is dropped, those that it has not given out are closed: their clients see the end of the connection, or a reset, as they
+    ///   do when a listener is closed. To take them first, [`stop`](AcceptStream::stop) it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::net::{TcpListener, TcpStream};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let mut connections = listener.accept_stream();
+    /// let peer = connections.next().expect("it has not been stopped")?;
+    /// assert_eq!(peer.peer_addr()?, client.local_addr()?);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn accept_stream(&self) -> AcceptStream<'_> {
+        AcceptStream { listener: self, arrivals: Arrivals::new() }
     }
 
     /// Sets how many routers a packet of the connections may pass (`IP_TTL`).
@@ -282,6 +350,71 @@ impl TcpListener {
     /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.mode.set_nonblocking(self.inner.as_fd(), nonblocking)
+    }
+}
+
+/// The connections of a listener, accepted ahead of time: by [`TcpListener::accept_stream`].
+///
+/// It belongs to the fiber that it was made on, or to one beside it on the same worker, and is not `Send`:
+///
+/// ```compile_fail
+/// fn cannot_leave(connections: fiber::net::AcceptStream<'static>) {
+///     std::thread::spawn(move || drop(connections));
+/// }
+/// ```
+///
+/// Dropping it on a fiber waits for the kernel to take note, which it does at once.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct AcceptStream<'a> {
+    listener: &'a TcpListener,
+    arrivals: Arrivals,
+}
+
+impl AcceptStream<'_> {
+    /// Accepts no more. The iterator goes on with the connections that were accepted by now, and then ends.
+    ///
+    /// Waits, on a fiber, for the kernel to take note, which it does at once.
+    ///
+    /// ```
+    /// use fiber::net::{TcpListener, TcpStream};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let _clients = [TcpStream::connect(listener.local_addr()?)?, TcpStream::connect(listener.local_addr()?)?];
+    /// let mut connections = listener.accept_stream();
+    /// let first = connections.next();
+    /// connections.stop();
+    /// let rest = connections.count();
+    /// assert!(first.is_some() && rest <= 1);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn stop(&mut self) {
+        self.arrivals.stop();
+    }
+}
+
+impl Iterator for AcceptStream<'_> {
+    type Item = io::Result<TcpStream>;
+
+    /// The next connection. As [`TcpListener::accept`], with its errors; none once it was stopped and has given out what there was.
+    fn next(&mut self) -> Option<io::Result<TcpStream>> {
+        let TcpListener { inner, mode } = self.listener;
+        self.arrivals.next(
+            inner.as_fd(),
+            mode,
+            || self.listener.accept().map(|(stream, _)| stream),
+            |fd| {
+                // As in `accept`.
+                if mode.adopted { TcpStream::adopted(fd.into()) } else { TcpStream::fresh(fd.into()) }
+            },
+        )
+    }
+}
+
+impl fmt::Debug for AcceptStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptStream").field("listener", self.listener).finish_non_exhaustive()
     }
 }
 

@@ -2,15 +2,21 @@
 
 mod listener;
 mod options;
+mod spread;
 mod stream;
 
-pub use listener::{Incoming, TcpListener};
+pub use listener::{AcceptStream, Incoming, TcpListener};
+pub use spread::SpreadListener;
 pub use stream::TcpStream;
 
 use crate::net::listening::Listening;
+use crate::net::readiness::readiness;
 use crate::sys::descriptor::descriptor;
 use std::net;
 use std::os::fd::AsFd;
+
+readiness!(both TcpStream, "there is something to read, or the end of the stream");
+readiness!(in TcpListener, "there is a connection to accept");
 
 descriptor!(
     TcpStream,

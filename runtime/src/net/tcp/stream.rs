@@ -39,7 +39,7 @@ use std::{io, net};
 /// ```
 pub struct TcpStream {
     pub(super) inner: net::TcpStream,
-    pub(super) mode: Arc<Mode>,
+    pub(in crate::net) mode: Arc<Mode>,
 }
 
 impl TcpStream {

@@ -1,14 +1,21 @@
 //! The same bodies over std on a thread, and over this crate on a fiber and on a thread: they must agree.
 #![allow(clippy::type_complexity, reason = "the bodies return whatever there is to compare")]
 
+mod arrivals;
 mod connections;
 mod datagrams;
 mod fibers;
+mod halves;
 mod listeners;
 mod local;
 mod names;
+mod options;
+mod readiness;
+mod send_file;
 mod settings;
+mod spread;
 mod transfers;
+mod zero_copy;
 
 use crate::conformance::{Failure, conformance, on_fiber, outcome, pattern, said};
 use std::io;

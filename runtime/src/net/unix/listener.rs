@@ -2,9 +2,11 @@
 #![deny(unsafe_code)]
 
 use super::{SocketAddr, UnixStream};
+use crate::net::arrivals::Arrivals;
 use crate::net::listening::Listening;
 use crate::net::socket;
 use crate::sched::io::{charge, on_fiber};
+use std::fmt;
 use std::io;
 use std::iter::FusedIterator;
 use std::os::fd::AsFd;
@@ -143,6 +145,56 @@ impl UnixListener {
     /// All connections, one after the other, as [`accept`](Self::accept) gives them. It never ends.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
+    }
+
+    /// All connections, accepted by the kernel ahead of time where it can. As
+    /// [`TcpListener::accept_stream`](crate::net::TcpListener::accept_stream).
+    ///
+    /// ```
+    /// use fiber::net::{UnixListener, UnixStream};
+    /// # use std::os::linux::net::SocketAddrExt;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// # let name = format!("example of an accept stream in process {}", std::process::id());
+    /// # let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+    /// let listener = UnixListener::bind_addr(&address)?;
+    /// let _client = UnixStream::connect_addr(&address)?;
+    /// let _peer = listener.accept_stream().next().expect("it has not been stopped")?;
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn accept_stream(&self) -> AcceptStream<'_> {
+        AcceptStream { listener: self, arrivals: Arrivals::new() }
+    }
+}
+
+/// The connections of a listener, accepted ahead of time: by [`UnixListener::accept_stream`]. Not `Send`.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct AcceptStream<'a> {
+    listener: &'a UnixListener,
+    arrivals: Arrivals,
+}
+
+impl AcceptStream<'_> {
+    /// Accepts no more. As [`net::AcceptStream::stop`](crate::net::AcceptStream::stop).
+    pub fn stop(&mut self) {
+        self.arrivals.stop();
+    }
+}
+
+impl Iterator for AcceptStream<'_> {
+    type Item = io::Result<UnixStream>;
+
+    fn next(&mut self) -> Option<io::Result<UnixStream>> {
+        let UnixListener { inner, mode } = self.listener;
+        let one = || self.listener.accept().map(|(stream, _)| stream);
+        self.arrivals.next(inner.as_fd(), mode, one, |fd| UnixStream::fresh(fd.into()))
+    }
+}
+
+impl fmt::Debug for AcceptStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptStream").field("listener", self.listener).finish_non_exhaustive()
     }
 }
 

@@ -8,14 +8,19 @@ mod listener;
 mod stream;
 
 pub use datagram::UnixDatagram;
-pub use listener::{Incoming, UnixListener};
+pub use listener::{AcceptStream, Incoming, UnixListener};
 pub use std::os::unix::net::SocketAddr;
 pub use stream::UnixStream;
 
 use crate::net::listening::Listening;
+use crate::net::readiness::readiness;
 use crate::sys::descriptor::descriptor;
 use std::os::fd::AsFd;
 use std::os::unix::net;
+
+readiness!(both UnixStream, "there is something to read, or the end of the stream");
+readiness!(in UnixListener, "there is a connection to accept");
+readiness!(both UnixDatagram, "there is a datagram");
 
 descriptor!(
     UnixStream,

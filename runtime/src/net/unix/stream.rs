@@ -35,7 +35,7 @@ use std::sync::Arc;
 /// ```
 pub struct UnixStream {
     pub(super) inner: net::UnixStream,
-    pub(super) mode: Arc<Mode>,
+    pub(in crate::net) mode: Arc<Mode>,
 }
 
 settings!(UnixStream: net::UnixStream, "let (socket, _peer) = fiber::net::UnixStream::pair()?;");

@@ -12,7 +12,8 @@
 //! - **From fibers and threads**, also across runtimes: a fiber suspends, a thread parks.
 //! - **Cancellation.** A cancellation point that cannot return an error: a cancelled fiber unwinds from the wait, and nothing has
 //!   happened. If something can happen at once, it does.
-//! - **Cost.** Nothing is allocated by the macro, unless an arm polls.
+//! - **Cost.** Nothing is allocated by the macro, unless an arm polls, or waits for a descriptor. An arm of a descriptor that loses after a
+//!   wait costs another turn of the worker: what the kernel was asked is taken back.
 //!
 //! # Examples
 //!
@@ -101,6 +102,7 @@ pub mod v1 {
 /// | `sender.closed()` | the senders of `oneshot` and `watch` |
 /// | `token.cancelled()` | `CancelToken` |
 /// | `set.join_next()` | `JoinSet` |
+/// | `socket.readable()`, `socket.writable()` | the sockets of [`net`](crate::net); of other descriptors [`io::readable_event`](crate::io::readable_event) |
 ///
 /// or any other expression whose value is [`Selectable`]: [`after(duration)`](crate::time::after),
 /// `&mut event` for one that is to outlive the `select!`, a type of your own.
