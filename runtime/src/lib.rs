@@ -68,6 +68,8 @@ compile_error!("fiber runs on Linux");
 mod conformance;
 pub mod coroutine;
 mod driver;
+#[cfg(all(test, not(loom)))]
+mod faults;
 mod fiber;
 pub mod fs;
 #[cfg(feature = "internals")]

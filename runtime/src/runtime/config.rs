@@ -51,6 +51,9 @@ pub struct Builder {
     pub(super) shutdown_timeout: Duration,
     pub(super) dump_on_sigquit: bool,
     pub(super) measure_stacks: bool,
+    /// The driver in particular, but for its kind.
+    #[cfg(test)]
+    pub(crate) driver_config: crate::driver::DriverConfig,
 }
 
 impl Default for Builder {
@@ -65,6 +68,8 @@ impl Default for Builder {
             shutdown_timeout: Duration::from_secs(10),
             dump_on_sigquit: false,
             measure_stacks: false,
+            #[cfg(test)]
+            driver_config: crate::driver::DriverConfig::default(),
         }
     }
 }

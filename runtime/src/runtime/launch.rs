@@ -29,11 +29,15 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         quit::watch().map_err(Cause::Signal)?;
     }
     let queues: Vec<Deque<FiberRef>> = (0..builder.worker_count()).map(|_| Deque::new_lifo()).collect();
+    #[cfg(not(test))]
+    let driver = DriverConfig::default();
+    #[cfg(test)]
+    let driver = builder.driver_config.clone();
     let settings = Settings {
         name: builder.name.clone(),
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
-        driver: DriverConfig { kind: builder.driver, ..DriverConfig::default() },
+        driver: DriverConfig { kind: builder.driver, ..driver },
         stalled: stall::report,
     };
     let nodes = numa::nodes();
