@@ -2,10 +2,13 @@
 
 use super::survives;
 use crate::conformance::pattern;
+use crate::driver::DriverKind;
+use crate::driver::faulty::{Fault, Plan};
 use crate::fs::{self, File, OpenOptions};
 use crate::io::{copy, pipe};
+use crate::runtime::Builder;
 use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 #[test]
 fn transfers() {
@@ -130,4 +133,38 @@ fn copies() {
 fn arrived(target: &[u8], data: &[u8], whole: bool) {
     assert!(data.starts_with(target), "what has arrived is the beginning, once");
     assert!(!whole || target.len() == data.len(), "what was reported as copied is there: {}", target.len());
+}
+
+/// What is in the page cache is read by a call that does not wait. A direct read waits for the disk: it has to be an operation, or the
+/// worker and all its fibers wait too.
+#[test]
+fn direct_reads_are_operations() {
+    #[repr(align(4096))]
+    struct Block([u8; 4096]);
+    let path = std::env::temp_dir().join(format!("fiber-direct-{}", std::process::id()));
+    std::fs::write(&path, [7; 8192]).unwrap();
+    for (flags, operations) in [(0, 0), (libc::O_DIRECT, 2)] {
+        // It can strike reads, and never does.
+        let plan = Plan::new(Fault::Short, usize::MAX);
+        let mut builder = Builder::new().workers(1).driver(DriverKind::IoUring);
+        builder.driver_config.plan = Some(plan.clone());
+        let Ok(runtime) = builder.build() else { continue };
+        if runtime.handle().driver() != DriverKind::IoUring {
+            // The environment wants the other. There, a thread makes the call.
+            continue;
+        }
+        let read = runtime.run(|| {
+            let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
+            let mut block = Box::new(Block([0; 4096]));
+            file.read_exact_at(&mut block.0, 4096)?;
+            assert_eq!(block.0, [7; 4096]);
+            (&file).read_exact(&mut block.0)
+        });
+        match read {
+            Ok(()) => assert_eq!(plan.met(), operations),
+            // Not on this file system.
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error:?}"),
+        }
+    }
+    std::fs::remove_file(path).unwrap();
 }

@@ -43,6 +43,11 @@ impl Plan {
         Arc::new(Plan { fault, at, met: AtomicUsize::new(0), struck: Mutex::new(None), left: AtomicUsize::new(0) })
     }
 
+    /// How many places there have been where the fault could strike.
+    pub(crate) fn met(&self) -> usize {
+        self.met.load(SeqCst)
+    }
+
     /// What was struck, if that has happened.
     pub(crate) fn struck(&self) -> Option<String> {
         self.struck.lock().unwrap_or_else(PoisonError::into_inner).clone()
