@@ -57,9 +57,10 @@ fn status(random: &mut Random) {
 }
 
 fn kill(random: &mut Random) {
-    let Some(mut child) = random.try_for(|| Command::new("sleep").arg("1000").kill_on_drop(true).spawn()) else {
-        return;
-    };
+    // With streams of its own: should this process fail, whoever reads its output is not to wait for the child's.
+    let mut command = Command::new("sleep");
+    command.arg("100").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let Some(mut child) = random.try_for(|| command.spawn()) else { return };
     match fiber::time::timeout(random.moment(), || child.wait()) {
         Ok(Err(error)) if is_interruption(&error) => (),
         Err(_) => (),

@@ -95,7 +95,7 @@ pub(crate) fn contents(random: &mut Random, folder: &Path) {
                 if let Some(metadata) = random.try_for(|| file.metadata()) {
                     assert_eq!(metadata.len(), model.len() as u64);
                 }
-                let _ = random.try_for(|| if at % 8 == 0 { file.sync_data() } else { Ok(()) });
+                let _ = random.try_for(|| if at.is_multiple_of(8) { file.sync_data() } else { Ok(()) });
             }
         }
     }

@@ -18,7 +18,7 @@ mod random;
 mod streams;
 
 use clap::Parser;
-use fiber::runtime::{Builder, Handle};
+use fiber::runtime::Builder;
 use fiber_tests::usage::Usage;
 use random::Random;
 use std::path::{Path, PathBuf};
@@ -142,12 +142,19 @@ fn soak(arguments: &Arguments, seed: u64, folder: &Path, duration: Duration) -> 
             }
         });
     });
-    let dump = runtime.dump();
-    assert!(dump.fibers().is_empty() && dump.queued() == 0, "fibers are left: {dump}");
-    let handle: Handle = runtime.handle();
-    let pool = handle.blocking_metrics();
-    assert_eq!((pool.queued, pool.threads - pool.idle), (0, 0), "calls are left: {pool:?}");
-    let driver = dump.driver().to_owned();
+    let handle = runtime.handle();
+    let left = || {
+        let (dump, pool) = (runtime.dump(), handle.blocking_metrics());
+        let fine = dump.fibers().is_empty() && dump.queued() == 0 && pool.queued == 0 && pool.threads == pool.idle;
+        (!fine).then(|| format!("{dump}\n{pool:?}"))
+    };
+    // A fiber and a thread tell that they are done, and are a moment later.
+    let begin = Instant::now();
+    while let Some(left) = left() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "fibers or calls are left: {left}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let driver = runtime.dump().driver().to_owned();
     runtime.shutdown(Duration::from_secs(60)).expect("nothing holds it");
     driver
 }
@@ -155,7 +162,7 @@ fn soak(arguments: &Arguments, seed: u64, folder: &Path, duration: Duration) -> 
 /// Plays a scene, perhaps not to its end.
 fn act(random: &mut Random, folder: &Path) {
     let mut own = random.split();
-    let scene = move || match own.below(16) {
+    let mut scene = move || match own.below(16) {
         0..5 => files::contents(&mut own, folder),
         5..7 => files::paths(&mut own, folder),
         7 => files::copies(&mut own, folder),

@@ -88,7 +88,12 @@ pub(crate) fn tcp(random: &mut Random) {
     let mut own = random.split();
     fiber::scope(|scope| {
         let accepting = scope.spawn(move || listener.accept());
-        let Some(client) = own.try_for(|| TcpStream::connect(address)) else {
+        let connect = || match TcpStream::connect(address) {
+            // The fiber that accepts has been cancelled with its scope, and the listener went with it.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(None),
+            result => result.map(Some),
+        };
+        let Some(client) = own.try_for(connect).flatten() else {
             accepting.cancel();
             return;
         };
