@@ -118,7 +118,7 @@ fn no_descriptors_for_a_runtime() {
         let Ok(runtime) = build() else { continue };
         drop(runtime);
         let before = descriptors();
-        let error = without_descriptors(build).err().expect("no descriptors, no runtime").to_string();
+        let error = without_descriptors(build).expect_err("no descriptors, no runtime").to_string();
         assert!(error.contains("ulimit -n"), "{error}");
         assert_eq!(descriptors(), before);
         build().unwrap().run(|| assert!(File::open("/dev/null").is_ok()));

@@ -8,8 +8,9 @@
 //!                └ late ───────────────────────────► the driver inside ──► held ──► sink
 //! ```
 //!
-//! An operation that fails was not made (but for a connection attempt that a signal interrupts, which goes on): the caller may make it again and nothing was lost or doubled. What the driver inside asks of the
-//! kernel (`io_uring_enter`, `epoll_ctl`, `epoll_wait`) asks the plan itself.
+//! An operation that fails was not made (but for a connection attempt that a signal interrupts, which goes on): the caller may make it again
+//! and nothing was lost or doubled. What the driver inside asks of the kernel (`io_uring_enter`, `epoll_ctl`, `epoll_wait`) asks the plan
+//! itself.
 
 #![cfg_attr(loom, allow(dead_code, reason = "models make no plans"))]
 
@@ -102,7 +103,7 @@ impl Faulty {
                 // SAFETY: as the caller says.
                 let short = unsafe {
                     let message = **msg;
-                    let list = std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen as usize);
+                    let list = std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen);
                     let first = list.iter().find(|part| part.iov_len > 0).copied();
                     let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
                     Box::new((message, first.map_or(empty, |first| libc::iovec { iov_len: 1, ..first })))

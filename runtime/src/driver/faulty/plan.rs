@@ -78,10 +78,9 @@ impl Plan {
     pub(crate) fn strikes_call(&self, operation: &Operation) -> Option<io::Error> {
         match self.fault {
             // The calls of std's that open and the like go on after a signal by themselves.
-            Fault::Error(errno) if errno != libc::EINTR && errno != libc::ECANCELED => match self.strikes(operation) {
-                Some(_) => Some(io::Error::from_raw_os_error(errno)),
-                None => None,
-            },
+            Fault::Error(errno) if errno != libc::EINTR && errno != libc::ECANCELED => {
+                self.strikes(operation).map(|_| io::Error::from_raw_os_error(errno))
+            }
             _ => None,
         }
     }

@@ -285,7 +285,7 @@ fn permissions() {
     }
     std::fs::create_dir(place.at("locked")).unwrap();
     place.file("locked/inside", "");
-    std::fs::set_permissions(place.at("locked"), Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(place.at("locked"), Permissions::from_mode(0o000)).unwrap();
     std::fs::set_permissions(&place.0, Permissions::from_mode(0o755)).unwrap();
     // SAFETY: no memory is passed. Of all threads, by the C library.
     let nobody = unsafe { libc::seteuid(65534) } == 0;
