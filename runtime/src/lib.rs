@@ -74,6 +74,8 @@ pub mod bridge;
 mod conformance;
 pub mod coroutine;
 mod driver;
+#[cfg(all(test, not(loom)))]
+mod faults;
 mod fiber;
 pub mod fs;
 pub mod future;

@@ -36,8 +36,8 @@
 //! | [`uring`] | are handed to the kernel | `io_uring_enter` | where it is permitted |
 //! | [`epoll`] | are made by the driver when the descriptor is ready | `epoll_pwait2` | elsewhere |
 //!
-//! [`Driver`] is an enum, and [`Operation`] names no concept of either: a simulated driver, or one that wraps another to inject
-//! faults, is one more variant. The `match` costs one predicted branch.
+//! [`Driver`] is an enum, and [`Operation`] names no concept of either: a simulated driver would be one more variant, and in tests the
+//! one that wraps another to inject faults is (`faulty`). The `match` costs one predicted branch.
 //!
 //! # Rejected
 //!
@@ -49,6 +49,8 @@
 mod doorbell;
 mod epoll;
 mod error;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod kind;
 mod operation;
 mod uring;
@@ -127,11 +129,20 @@ pub(crate) struct DriverConfig {
     ///
     /// The default is 4096: 64 KiB of kernel memory. Overflow loses nothing, it is only slower.
     pub(crate) completion_entries: u32,
+    /// What is to go wrong.
+    #[cfg(test)]
+    pub(crate) plan: Option<std::sync::Arc<faulty::Plan>>,
 }
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        DriverConfig { kind: DriverKind::Auto, submission_entries: 256, completion_entries: 4096 }
+        DriverConfig {
+            kind: DriverKind::Auto,
+            submission_entries: 256,
+            completion_entries: 4096,
+            #[cfg(test)]
+            plan: None,
+        }
     }
 }
 
@@ -149,11 +160,23 @@ pub(crate) enum Driver {
     Uring(uring::Uring),
     /// One epoll instance.
     Epoll(epoll::Epoll),
+    /// One of the others, in which something goes wrong.
+    #[cfg(test)]
+    Faulty(Box<faulty::Faulty>),
 }
 
 impl Driver {
     /// Makes the driver that is asked for, or the best that this machine permits, for the calling thread.
     pub(crate) fn new(config: &DriverConfig) -> Result<Driver, DriverError> {
+        #[cfg(test)]
+        if let Some(plan) = &config.plan {
+            let driver = Driver::sound(config)?;
+            return Ok(Driver::Faulty(Box::new(faulty::Faulty::around(driver, plan.clone()))));
+        }
+        Driver::sound(config)
+    }
+
+    fn sound(config: &DriverConfig) -> Result<Driver, DriverError> {
         if config.kind == DriverKind::Epoll {
             return epoll::Epoll::new(config, "epoll").map(Driver::Epoll);
         }
@@ -176,6 +199,8 @@ impl Driver {
         match self {
             Driver::Uring(_) => DriverKind::IoUring,
             Driver::Epoll(_) => DriverKind::Epoll,
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner().kind(),
         }
     }
 
@@ -184,6 +209,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.kind(),
             Driver::Epoll(driver) => driver.kind(),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner().name(),
         }
     }
 
@@ -191,7 +218,7 @@ impl Driver {
     /// hold the worker.
     #[inline]
     pub(crate) fn needs_nonblocking(&self) -> bool {
-        matches!(self, Driver::Epoll(_))
+        self.kind() == DriverKind::Epoll
     }
 
     /// What wakes this driver's [`park`](Driver::park) from another thread.
@@ -199,6 +226,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.doorbell(),
             Driver::Epoll(driver) => driver.doorbell(),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner().doorbell(),
         }
     }
 
@@ -218,6 +247,9 @@ impl Driver {
             Driver::Uring(driver) => unsafe { driver.submit(operation, token) },
             // SAFETY: as above.
             Driver::Epoll(driver) => unsafe { driver.submit(operation, token) },
+            #[cfg(test)]
+            // SAFETY: as above.
+            Driver::Faulty(driver) => unsafe { driver.submit(operation, token) },
         }
     }
 
@@ -227,6 +259,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.supports(operation),
             Driver::Epoll(driver) => driver.supports(operation),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner().supports(operation),
         }
     }
 
@@ -237,6 +271,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.cancel(token),
             Driver::Epoll(driver) => driver.cancel(token),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner_mut().cancel(token),
         }
     }
 
@@ -249,6 +285,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.turn(sink),
             Driver::Epoll(driver) => driver.turn(sink),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.turn(sink),
         }
     }
 
@@ -259,6 +297,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.park(timeout, sink),
             Driver::Epoll(driver) => driver.park(timeout, sink),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.park(timeout, sink),
         }
     }
 
@@ -269,6 +309,8 @@ impl Driver {
             Driver::Uring(driver) => driver.arm_doorbell(),
             // Always armed.
             Driver::Epoll(_) => (),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner_mut().arm_doorbell(),
         }
     }
 
@@ -278,6 +320,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.in_flight(),
             Driver::Epoll(driver) => driver.in_flight(),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.in_flight(),
         }
     }
 
@@ -288,6 +332,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.has_completions(),
             Driver::Epoll(driver) => driver.has_completions(),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.has_completions(),
         }
     }
 
@@ -297,6 +343,8 @@ impl Driver {
         match self {
             Driver::Uring(driver) => driver.enters(),
             Driver::Epoll(driver) => driver.system_calls(),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner().system_calls(),
         }
     }
 }

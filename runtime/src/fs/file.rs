@@ -62,6 +62,8 @@ pub(super) struct Shared {
     /// For files that have a position.
     turn: Option<Turn>,
     pub(super) nonblocking: bool,
+    /// Whether reads go through the page cache: of a regular file, unless it was opened for direct transfers (`O_DIRECT`).
+    pub(super) cached: bool,
     /// Whether it can be read and written at offsets. An operation on what cannot, such as a pipe, ignores the offset; a call refuses.
     pub(super) seekable: bool,
     /// Whether to look into the page cache before the next read. A hint, which orders nothing.
@@ -100,9 +102,11 @@ impl File {
     fn with_reasons(inner: fs::File, reading: Reason, writing: Reason) -> File {
         // Of an open file the kernel has this at hand.
         let regular = inner.metadata().is_ok_and(|metadata| metadata.is_file());
+        let flags = flags(&inner);
         let shared = Shared {
             turn: regular.then(Turn::default),
-            nonblocking: is_nonblocking(&inner),
+            nonblocking: flags & libc::O_NONBLOCK != 0,
+            cached: regular && flags & libc::O_DIRECT == 0,
             seekable: regular || (&inner).stream_position().is_ok(),
             expects_cached: AtomicBool::new(true),
             reading,
@@ -116,6 +120,7 @@ impl File {
         let shared = Shared {
             turn: None,
             nonblocking: false,
+            cached: false,
             seekable: false,
             expects_cached: AtomicBool::new(false),
             reading: Reason::PipeRead,
@@ -132,6 +137,11 @@ impl File {
     /// Whether it is a regular file.
     pub(super) fn has_position(&self) -> bool {
         self.shared.turn.is_some()
+    }
+
+    /// Whether every write goes to the end.
+    pub(super) fn appends(&self) -> bool {
+        flags(&self.inner) & libc::O_APPEND != 0
     }
 
     /// Opens a file to read from it. As [`OpenOptions::open`].
@@ -327,9 +337,8 @@ fn lock_patiently(attempt: impl Fn() -> Result<(), TryLockError>) -> io::Result<
     })
 }
 
-/// Whether the descriptor is in non-blocking mode.
-fn is_nonblocking(file: &fs::File) -> bool {
+/// The flags that the file was opened with, as far as they can be asked for.
+fn flags(file: &fs::File) -> i32 {
     // SAFETY: no memory is passed.
-    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
-    flags >= 0 && flags & libc::O_NONBLOCK != 0
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) }.max(0)
 }

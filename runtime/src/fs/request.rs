@@ -33,6 +33,10 @@ pub(super) unsafe fn request<B: Send, T: Send>(
     }
     let operation = operation(&mut lent);
     if !supports(&operation) {
+        #[cfg(test)]
+        if let Some(error) = crate::sched::io::plan().and_then(|plan| plan.strikes_call(&operation)) {
+            return Err(error);
+        }
         return try_blocking(reason, || otherwise(lent));
     }
     loop {

@@ -25,8 +25,29 @@ impl File {
             Operation::CURRENT => (&self.inner).read(buf),
             _ => self.inner.read_at(buf, offset),
         };
-        // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
-        unsafe { request(buf, operation, self.shared.reading, |read| read as usize, otherwise) }
+        self.moving(offset, buf.len(), || {
+            // SAFETY: the buffer is borrowed, mutably, until this function returns or unwinds.
+            unsafe { request(buf, operation, self.shared.reading, |read| read as usize, otherwise) }
+        })
+    }
+
+    /// Makes a transfer of up to `len` bytes, and sees to it that the file's position, if it is made there, moves as far as that got.
+    ///
+    /// An operation that does a part and then fails, because the disk is full, a limit is reached or it was cancelled, ends with the length
+    /// of that part, and leaves the position where it was (6.18). What comes next would go over the same place, and succeed.
+    fn moving(&self, offset: u64, len: usize, transfer: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        if offset != Operation::CURRENT || !self.has_position() {
+            return transfer();
+        }
+        let position = || (&self.inner).stream_position();
+        let before = position()?;
+        let done = transfer()?;
+        if 0 < done && done < len && position().is_ok_and(|after| after == before) {
+            let to = if self.appends() { SeekFrom::End(0) } else { SeekFrom::Start(before + done as u64) };
+            // What was done is reported, whatever becomes of this; a regular file can be moved in.
+            let _ = (&self.inner).seek(to);
+        }
+        Ok(done)
     }
 
     /// As [`read_bytes`](Self::read_bytes), but what the page cache has is read in place, with a call that does not wait (`RWF_NOWAIT`):
@@ -51,7 +72,8 @@ impl File {
     /// What can be read of a regular file without waiting. Nothing after an attempt in vain: then it is an operation's turn.
     fn read_at_once(&self, buf: &mut [u8], offset: u64) -> Option<usize> {
         let expects = &self.shared.expects_cached;
-        if !self.has_position() || buf.is_empty() || !expects.swap(true, Relaxed) {
+        // Of direct transfers a call that is not to wait waits for the disk (6.18): the flag is about locks and memory there.
+        if !self.shared.cached || buf.is_empty() || !expects.swap(true, Relaxed) {
             return None;
         }
         let list = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
@@ -72,8 +94,11 @@ impl File {
             Operation::ReadV { fd, bufs: bufs.as_mut_ptr().cast(), count, offset: Operation::CURRENT }
         };
         let otherwise = |bufs: &mut [IoSliceMut<'_>]| (&self.inner).read_vectored(bufs);
-        // SAFETY: the buffers and their list are borrowed, mutably, until this function returns or unwinds.
-        unsafe { request(bufs, operation, self.shared.reading, |read| read as usize, otherwise) }
+        let len = bufs.iter().fold(0usize, |len, buf| len.saturating_add(buf.len()));
+        self.moving(Operation::CURRENT, len, || {
+            // SAFETY: the buffers and their list are borrowed, mutably, until this function returns or unwinds.
+            unsafe { request(bufs, operation, self.shared.reading, |read| read as usize, otherwise) }
+        })
     }
 
     fn write_bytes(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
@@ -82,8 +107,10 @@ impl File {
             Operation::CURRENT => (&self.inner).write(buf),
             _ => self.inner.write_at(buf, offset),
         };
-        // SAFETY: the buffer is borrowed until this function returns or unwinds.
-        unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
+        self.moving(offset, buf.len(), || {
+            // SAFETY: the buffer is borrowed until this function returns or unwinds.
+            unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
+        })
     }
 
     fn write_gathered(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -91,8 +118,11 @@ impl File {
         // `IoSlice` has the layout of `iovec`, by its documentation.
         let operation = Operation::WriteV { fd: self.inner.as_raw_fd(), bufs: list, count, offset: Operation::CURRENT };
         let otherwise = |()| (&self.inner).write_vectored(bufs);
-        // SAFETY: the buffers and their list are borrowed until this function returns or unwinds.
-        unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
+        let len = bufs.iter().fold(0usize, |len, buf| len.saturating_add(buf.len()));
+        self.moving(Operation::CURRENT, len, || {
+            // SAFETY: the buffers and their list are borrowed until this function returns or unwinds.
+            unsafe { request((), |()| operation, self.shared.writing, |written| written as usize, otherwise) }
+        })
     }
 
     /// Goes on with a write of `len` bytes, of which some were written, as a call does on a pipe, where an operation takes only what there
@@ -133,12 +163,15 @@ impl File {
 impl Read for &File {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let _turn = self.turn()?;
-        if self.plainly() { (&self.inner).read(buf) } else { self.read_cached(buf, Operation::CURRENT) }
+        // A call that wants nothing does not wait. An operation would, on a terminal, until there is something that it could have had.
+        let plainly = self.plainly() || buf.is_empty();
+        if plainly { (&self.inner).read(buf) } else { self.read_cached(buf, Operation::CURRENT) }
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let _turn = self.turn()?;
-        if self.plainly() { (&self.inner).read_vectored(bufs) } else { self.read_scattered(bufs) }
+        let plainly = self.plainly() || bufs.iter().all(|buf| buf.is_empty());
+        if plainly { (&self.inner).read_vectored(bufs) } else { self.read_scattered(bufs) }
     }
 
     fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {

@@ -88,8 +88,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if self.kill_on_drop && matches!(self.try_wait(), Ok(None)) && self.kill().is_ok() {
-            // Killed, it ends by itself; an error here would say that it is somebody else's.
-            let _ = shielded(|| self.wait());
+            // Killed, it ends by itself. Where the system cannot say when (no memory), it is looked after; an error of the look says that it
+            // is somebody else's.
+            let _ = shielded(|| self.wait().or_else(|_| ask_patiently(Reason::Exit, || self.try_wait())));
         }
     }
 }

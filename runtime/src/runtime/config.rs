@@ -63,6 +63,9 @@ pub struct Builder {
     pub(super) timeslice: Duration,
     pub(super) held_limit: Option<Duration>,
     pub(super) on_held: Option<OnHeld>,
+    /// The driver in particular, but for its kind.
+    #[cfg(test)]
+    pub(crate) driver_config: crate::driver::DriverConfig,
 }
 
 impl Default for Builder {
@@ -81,6 +84,8 @@ impl Default for Builder {
             timeslice: Duration::from_millis(5),
             held_limit: Some(Duration::from_millis(25)),
             on_held: None,
+            #[cfg(test)]
+            driver_config: crate::driver::DriverConfig::default(),
         }
     }
 }

@@ -33,12 +33,16 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     let plan = Plan::new(&topology, builder.worker_count());
     let nodes = Nodes::new(topology, plan);
     nodes.place(builder.numa, || 0).map_err(Cause::Node)?;
+    #[cfg(not(test))]
+    let driver = DriverConfig::default();
+    #[cfg(test)]
+    let driver = builder.driver_config.clone();
     let settings = Settings {
         name: builder.name.clone(),
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
         numa: builder.numa,
-        driver: DriverConfig { kind: builder.driver, ..DriverConfig::default() },
+        driver: DriverConfig { kind: builder.driver, ..driver },
         timeslice: builder.timeslice,
         held_limit: builder.held_limit,
         held: Box::new({

@@ -89,6 +89,15 @@ pub(crate) fn supports(operation: &Operation) -> bool {
     Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
 }
 
+/// What goes wrong around the running fiber, in a test that says so.
+#[cfg(test)]
+pub(crate) fn plan() -> Option<std::sync::Arc<crate::driver::faulty::Plan>> {
+    match &*Current::get()?.worker.driver.borrow() {
+        crate::driver::Driver::Faulty(driver) => Some(driver.plan().clone()),
+        _ => None,
+    }
+}
+
 /// Whether the running fiber's driver accepts and connects on descriptors in non-blocking mode only. Not off a fiber.
 #[inline]
 pub(crate) fn needs_nonblocking() -> bool {

@@ -20,6 +20,9 @@ pub(super) struct Poller {
     fine: bool,
     #[cfg(test)]
     pub(super) calls: u64,
+    /// What is to go wrong.
+    #[cfg(test)]
+    pub(super) plan: Option<std::sync::Arc<super::super::faulty::Plan>>,
 }
 
 impl Poller {
@@ -36,6 +39,8 @@ impl Poller {
             fine: true,
             #[cfg(test)]
             calls: 0,
+            #[cfg(test)]
+            plan: None,
         };
         poller.fine = poller.wait_fine(Duration::ZERO, &mut [NO_EVENT]).is_ok();
         Ok(poller)
@@ -67,6 +72,12 @@ impl Poller {
         {
             self.calls += 1;
         }
+        #[cfg(test)]
+        if let Some(error) =
+            self.plan.as_ref().and_then(|plan| plan.refuses("epoll_ctl", &[libc::ENOMEM, libc::ENOSPC]))
+        {
+            return Err(error);
+        }
         let mut event = libc::epoll_event { events, u64: key };
         // SAFETY: the kernel reads the one event, during the call.
         let done = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), change, fd, &raw mut event) };
@@ -82,6 +93,10 @@ impl Poller {
         #[cfg(test)]
         {
             self.calls += 1;
+        }
+        #[cfg(test)]
+        if let Some(error) = self.plan.as_ref().and_then(|plan| plan.refuses("epoll_wait", &[libc::EINTR])) {
+            return Err(error);
         }
         match timeout {
             None => self.wait_coarse(-1, events),

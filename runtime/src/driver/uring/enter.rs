@@ -37,6 +37,9 @@ pub(super) struct Gate {
     /// Errors that the next calls return instead of entering.
     #[cfg(test)]
     pub(super) faults: std::collections::VecDeque<i32>,
+    /// What is to go wrong.
+    #[cfg(test)]
+    pub(super) plan: Option<std::sync::Arc<super::super::faulty::Plan>>,
 }
 
 impl Gate {
@@ -55,6 +58,8 @@ impl Gate {
             calls: 0,
             #[cfg(test)]
             faults: std::collections::VecDeque::new(),
+            #[cfg(test)]
+            plan: None,
         }
     }
 
@@ -70,6 +75,12 @@ impl Gate {
         #[cfg(test)]
         if let Some(errno) = self.faults.pop_front() {
             return Err(io::Error::from_raw_os_error(errno));
+        }
+        #[cfg(test)]
+        if let Some(plan) = &self.plan
+            && let Some(error) = plan.refuses("io_uring_enter", &[libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ENOMEM])
+        {
+            return Err(error);
         }
         let mut flags = EnterFlags::GETEVENTS;
         if self.no_iowait {

@@ -126,7 +126,10 @@ impl Uring {
 
     fn with_ladder(config: &DriverConfig, ladder: &[TaskWork]) -> Result<Uring, DriverError> {
         let doorbell = Doorbell::new().map_err(|error| DriverError::new(Step::Doorbell, error))?;
-        let Made { ring, gate, task_work, since_5_19, probe } = setup::make(config, ladder)?;
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests let it fail"))]
+        let Made { ring, mut gate, task_work, since_5_19, probe } = setup::make(config, ladder)?;
+        #[cfg(test)]
+        gate.plan.clone_from(&config.plan);
         Ok(Uring {
             ring,
             gate,

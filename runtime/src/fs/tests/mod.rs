@@ -4,6 +4,7 @@
 mod fibers;
 mod files;
 mod paths;
+mod special;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

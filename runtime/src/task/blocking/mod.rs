@@ -135,6 +135,10 @@ where
     if let Some(interruption) = current.interruption() {
         return Err(NotRun::Interrupted(interruption));
     }
+    #[cfg(test)]
+    if let Some(error) = crate::sched::io::plan().and_then(|plan| plan.refuses_thread()) {
+        return Err(NotRun::NoThread(error));
+    }
     let pool = &current.scheduler().blocking;
     let call = Call::new(f);
     let guard = AbortOnUnwind("a blocking call that may still run");
