@@ -4,7 +4,7 @@ use super::super::current::Current;
 
 /// Counts nothing.
 #[derive(Default)]
-pub(in crate::sched) struct Points;
+pub(in crate::sched) struct Points {}
 
 impl Points {
     #[inline(always)]
