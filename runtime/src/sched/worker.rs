@@ -201,7 +201,7 @@ impl Worker {
         self.home.close();
     }
 
-    fn has_runnable(&self) -> bool {
+    pub(super) fn has_runnable(&self) -> bool {
         !self.ready.is_empty() || !self.fresh.is_empty() || !self.fresh_local.borrow().is_empty()
     }
 
