@@ -150,7 +150,7 @@ impl Worker {
             has_raised: Cell::new(false),
             served: Cell::new(0),
             no_suspend: Cell::new(0),
-            points: Points::default(),
+            points: Points::new(),
             scheduler,
         })
     }
