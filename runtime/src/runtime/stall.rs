@@ -1,7 +1,7 @@
 //! All fibers wait, and nothing inside the runtime can wake one.
 //!
-//! A worker that is about to sleep, with no timer set and no operation in flight, and finds that all the others sleep so
-//! too, asks here. If no other runtime of the process has anything to do, and every other thread of the process is a worker
+//! A worker that has slept for a while, with no timer set and no operation in flight, and had found when it lay down that all the others
+//! sleep so too, asks here. If no other runtime of the process has anything to do, and every other thread of the process is a worker
 //! or waits for fibers itself, then nothing will ever happen again: that is said, with the dump, and the process ends. If
 //! there are other threads, one of them may yet wake a fiber: that is said once.
 

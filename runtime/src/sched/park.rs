@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Looks at the outside world before sleeping, a few microseconds in all: waking a parked processor costs tens.
 const SPINS: u32 = 32;
+/// How long nothing may happen before it is asked whether anything ever will: that looks at every thread of the process.
+const REST: Duration = Duration::from_millis(10);
 
 impl Worker {
     /// Finds something to run, or sleeps until there may be something.
@@ -132,11 +134,22 @@ impl Worker {
         let quiet = timer.is_none() && self.driver.borrow().in_flight() == 0 && self.served.get() == 0;
         let trim = self.trim_stacks();
         let wake_at = [timer, trim].into_iter().flatten().min();
+        let until = |now: u64| wake_at.map(|at| Duration::from_nanos(at.saturating_sub(now)));
+        let sleep = |timeout| self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         if quiet && self.scheduler.begin_rest() {
-            (self.scheduler.settings.stalled)(&self.scheduler);
+            // Most rests end soon, by another thread or another runtime.
+            let (begin, whole) = (self.now.get(), until(self.now.get()));
+            sleep(Some(whole.map_or(REST, |whole| whole.min(REST))));
+            // What rang may have been the last that the doorbell had in it.
+            self.driver.borrow_mut().arm_doorbell();
+            let now = clock::now();
+            if Duration::from_nanos(now - begin) >= REST && !self.has_runnable() && !self.work_appeared() {
+                (self.scheduler.settings.stalled)(&self.scheduler);
+                sleep(until(now));
+            }
+        } else {
+            sleep(until(self.now.get()));
         }
-        let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
-        self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         // The turn begins now: it does not answer for the sleep.
         self.set_clock(clock::now());
         if quiet {

@@ -168,7 +168,8 @@ impl Worker {
             has_raised: Cell::new(false),
             served: Cell::new(0),
             no_suspend: Cell::new(0),
-            points: Points::default(),
+            points: Points::new(),
+
             surfeit: Surfeit::default(),
             scheduler,
         })
@@ -227,7 +228,7 @@ impl Worker {
         self.end_lookouts();
     }
 
-    fn has_runnable(&self) -> bool {
+    pub(super) fn has_runnable(&self) -> bool {
         !self.ready.is_empty()
             || !self.fresh.is_empty()
             || !self.fresh_local.borrow().is_empty()

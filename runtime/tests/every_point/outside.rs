@@ -49,8 +49,10 @@ fn connecting(token: &Token) -> Step {
     };
     Step::new("connecting", ours)
         .with(move || {
-            let (stream, _) = listener.accept().unwrap();
-            echo(stream);
+            // Fails when the runtime ends.
+            if let Ok((stream, _)) = listener.accept() {
+                echo(stream);
+            }
         })
         // Refused if the fiber was struck after its connection was accepted.
         .rescue(move || drop(std::net::TcpStream::connect(address)))
@@ -95,7 +97,7 @@ fn reading(token: &Token) -> Step {
         .with(move || {
             for _ in 0..ROUNDS {
                 give_way();
-                other.write_all(&[7; 20]).unwrap();
+                let _ = other.write_all(&[7; 20]);
             }
         })
         .check(move |_| {
@@ -166,7 +168,7 @@ fn pipes(token: &Token) -> Step {
             let mut from_us = from_us;
             give_way();
             let mut all = Vec::new();
-            from_us.read_to_end(&mut all).unwrap();
+            let _ = from_us.read_to_end(&mut all);
         })
 }
 
@@ -188,7 +190,7 @@ fn copying(token: &Token) -> Step {
         })
         .with(move || {
             let mut all = Vec::new();
-            from_us.read_to_end(&mut all).unwrap();
+            let _ = from_us.read_to_end(&mut all);
             counts_received.add(all.len() as u64);
         })
         .check(move |is_done| assert!(!is_done || (copied.get(), received.get()) == (60_000, 60_000)))

@@ -38,6 +38,10 @@ pub(in crate::sched) struct Points {
 }
 
 impl Points {
+    pub(in crate::sched) fn new() -> Points {
+        Points::default()
+    }
+
     /// The fiber is at a point.
     #[inline]
     pub(in crate::sched) fn pass(&self, current: Current<'_>) {
