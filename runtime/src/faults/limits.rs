@@ -15,7 +15,7 @@ use std::os::fd::AsRawFd;
 fn runtimes(config: &DriverConfig) -> impl Iterator<Item = Runtime> {
     let kinds = [DriverKind::IoUring, DriverKind::Epoll];
     let build = |kind, config: &DriverConfig| {
-        let mut builder = Builder::new().workers(1).driver(kind);
+        let mut builder = Builder::new().workers(1).held_limit(None).driver(kind);
         builder.driver_config = config.clone();
         builder.build()
     };
@@ -114,7 +114,7 @@ fn no_descriptors_for_a_runtime() {
     }
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     for kind in [DriverKind::IoUring, DriverKind::Epoll, DriverKind::Auto] {
-        let build = || Builder::new().workers(2).driver(kind).build();
+        let build = || Builder::new().workers(2).held_limit(None).driver(kind).build();
         let Ok(runtime) = build() else { continue };
         drop(runtime);
         let before = descriptors();

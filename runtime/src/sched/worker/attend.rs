@@ -1,0 +1,155 @@
+//! What a worker looks at between two batches of fibers: the driver, the clock, the timers, the inbox, the injectors.
+
+use super::{Alarm, INJECTOR_EVERY, LONG_TURN_NS, Pending, SHORTEST_TURN, TURN, Worker};
+use crate::driver::Completion;
+use crate::fiber::record::Header;
+use crate::fiber::slot::{Phase, Slot};
+use crate::fiber::unwind::CancelReason;
+use crate::sched::scheduler::Stage;
+use crate::sched::{cancel, clock, lasting, lookout};
+use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Worker {
+    /// Looks at everything but the ready and fresh queues: the driver, the clock, the timers, the inbox, the injector, and
+    /// whether the runtime ends.
+    pub(in crate::sched) fn attend(&self) {
+        let mut served = 0;
+        {
+            let mut driver = self.driver.borrow_mut();
+            // A worker with nothing to run is about to park, and that submits and waits in one system call.
+            if self.has_runnable() || driver.has_completions() {
+                driver.turn(&mut |completion| {
+                    served += 1;
+                    self.complete(completion);
+                });
+            }
+        }
+        self.end_surfeit();
+        let held = self.read_clock();
+        served += self.fire_timers();
+        if held {
+            self.home.progress.count_late(served);
+        }
+        self.home.inbox().drain(|fiber| {
+            // A wake is posted to the home that a fiber has since it was started.
+            if fiber.summons.home().is_null() {
+                self.fresh_local.borrow_mut().push_back(fiber);
+            } else {
+                self.look_at(&fiber);
+            }
+        });
+        self.attend_lookouts();
+        let turn = self.home.progress.end_turn();
+        if turn.is_multiple_of(INJECTOR_EVERY)
+            && let Some(fiber) = self.scheduler.nodes.pop(self.node, turn.is_multiple_of(2))
+        {
+            self.stop_searching();
+            self.start(fiber);
+        }
+        self.follow_stage();
+        self.deliver_postponed();
+    }
+
+    /// Wakes the fibers whose cancellation had to wait for the end of an unwinding.
+    pub(super) fn deliver_postponed(&self) {
+        if self.postponed.get() && !std::thread::panicking() {
+            self.postponed.set(false);
+            self.home.slots.for_each_taken(|slot| {
+                let header = slot.header();
+                if header.summons.is_marked() || !header.own.has_no_limits() {
+                    self.wake(slot);
+                }
+            });
+        }
+    }
+
+    /// Reads the clock. Whether the turn that ends has taken so long that a fiber has held the worker beyond the limit.
+    pub(super) fn read_clock(&self) -> bool {
+        let now = clock::now();
+        let took = now - self.now.get();
+        self.set_clock(now);
+        let length = self.turn_length.get();
+        if took > LONG_TURN_NS {
+            self.turn_length.set((length / 2).max(SHORTEST_TURN));
+            self.scheduler.settings.held_limit.is_some_and(|limit| took > clock::nanoseconds(limit))
+        } else {
+            self.turn_length.set((length * 2).min(TURN));
+            false
+        }
+    }
+
+    pub(in crate::sched) fn set_clock(&self, now: u64) {
+        self.now.set(now);
+        self.home.coarse_now.store(clock::coarse(now), Relaxed);
+    }
+
+    /// Fires the timers that are due; how many.
+    pub(super) fn fire_timers(&self) -> u64 {
+        let mut timers = self.timers.borrow_mut();
+        let mut fired = 0;
+        if !timers.is_empty() {
+            timers.expire(self.now.get(), |alarm| {
+                fired += 1;
+                match alarm {
+                    // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
+                    // this worker; `Timer`'s destructor cancels it before that frame goes.
+                    Alarm::Fiber { flag, slot } => unsafe {
+                        (*flag).set(true);
+                        self.wake(slot.as_ref());
+                    },
+                    Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
+                }
+            });
+        }
+        fired
+    }
+
+    #[inline]
+    pub(in crate::sched) fn complete(&self, completion: Completion) {
+        if let Some(place) = lookout::place(completion.token) {
+            return self.lookouts.borrow_mut().happened(place, completion.result);
+        }
+        if completion.token.get() & lasting::MARK != 0 {
+            return self.complete_lasting(completion);
+        }
+        let pending = ptr::with_exposed_provenance::<Pending>(completion.token.get() as usize);
+        // SAFETY: the token is the address of a `Pending` in the frame of `io::wait`, which does not return before the
+        // completion was handed out, here.
+        unsafe {
+            (*pending).result.set(Some(completion.result));
+            self.wake(&*(*pending).slot);
+        }
+    }
+
+    /// Makes a fiber of this worker look at its condition again.
+    #[inline]
+    pub(crate) fn look_at(&self, fiber: &Header) {
+        if let Some(slot) = fiber.own.slot.get() {
+            // SAFETY: slots are never unmapped, and this one is the fiber's: it has not ended.
+            self.wake(unsafe { slot.as_ref() });
+        }
+    }
+
+    /// Puts a waiting fiber of this worker into the ready queue. One that does not wait will look anyway.
+    #[inline(always)]
+    pub(in crate::sched) fn wake(&self, slot: &Slot) {
+        if slot.phase() == Phase::Waiting {
+            slot.set_phase(Phase::Ready);
+            self.ready.push(slot);
+        }
+    }
+
+    pub(super) fn follow_stage(&self) {
+        let stage = self.scheduler.stage();
+        if stage == self.seen_stage.get() {
+            return;
+        }
+        if self.seen_stage.replace(stage) == Stage::Running {
+            self.home.slots.for_each_taken(|slot| {
+                cancel::mark(slot.header(), CancelReason::Shutdown);
+                self.wake(slot);
+            });
+        }
+    }
+}

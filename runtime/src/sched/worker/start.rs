@@ -1,0 +1,162 @@
+//! How a worker starts a fiber, and takes back what an ended one had.
+
+use super::Worker;
+use crate::fiber::context::Context;
+use crate::fiber::record::{FiberRef, Header};
+use crate::fiber::slot::{self, FreeSlot, Slot};
+use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
+use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
+use crate::sched::scheduler::{Stage, publish};
+use crate::sched::{cancel, monitor};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+impl Worker {
+    /// Gives a fresh fiber a stack and runs it.
+    pub(in crate::sched) fn start(&self, fiber: FiberRef) {
+        let stack = match self.take_stack(&fiber) {
+            Ok(stack) => stack,
+            Err(error) => {
+                // What the closure owns is dropped on a fiber all the same: destructors may wait.
+                match self.stacks.borrow_mut().take(self.default_class) {
+                    Ok(stack) => {
+                        fiber.own.refused.set(Some(Box::new(NotStarted(error.to_string()))));
+                        stack
+                    }
+                    Err(_) => return self.refuse(&fiber, &error),
+                }
+            }
+        };
+        let (slot, info) = self.take_slot();
+        let own = &fiber.own;
+        own.slot.set(Some(slot));
+        own.info.set(Some(info));
+        own.stack.set(Some(stack.bounds()));
+        if self.seen_stage.get() != Stage::Running {
+            cancel::mark(&fiber, CancelReason::Shutdown);
+        }
+        fiber.summons.settle(ptr::from_ref(self.home).cast_mut().cast());
+        if let Some(name) = fiber.identity.shared_name() {
+            self.names().insert(fiber.id, name.clone());
+        }
+        if let Some(task) = fiber.identity.task {
+            task.counters().started(self.index);
+        }
+        let slice = fiber.identity.timeslice().map_or(0, monitor::keep_slice);
+        // SAFETY: as in `finish`.
+        unsafe { info.as_ref() }.publish(fiber.id, &fiber.identity, slice);
+        let context = Context::new(stack, slot.as_ptr(), fiber_main);
+        // SAFETY: the slot is from this worker's slab and free.
+        let slot = unsafe { slot::occupy(slot, fiber, context) };
+        self.resume(slot);
+    }
+
+    pub(super) fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
+        let class = match fiber.identity.stack_size() {
+            None => self.default_class,
+            Some(size) => SizeClass::for_size(size)?,
+        };
+        let mut stack = self.stacks.borrow_mut().take(class)?;
+        if self.scheduler.settings.measure_stacks {
+            // A stack that cannot be emptied shows the mark of whoever was deeper before, which errs on the safe side.
+            let _ = watermark::reset(&mut stack);
+        }
+        Ok(stack)
+    }
+
+    /// A stack for a coroutine, to be given back on this worker.
+    #[inline]
+    pub(crate) fn lend_stack(&self, class: SizeClass) -> Result<Stack, StackError> {
+        self.stacks.borrow_mut().take(class)
+    }
+
+    /// Takes a stack back that this worker lent.
+    #[inline]
+    pub(crate) fn take_back(&self, stack: Stack) {
+        self.stacks.borrow_mut().give(stack);
+    }
+
+    pub(super) fn take_slot(&self) -> FreeSlot {
+        let mut free = self.free.borrow_mut();
+        loop {
+            if let Some(slot) = free.pop() {
+                return slot;
+            }
+            self.home.slots.grow(&mut free);
+        }
+    }
+
+    /// Ends a fiber for which there is no stack of any size.
+    #[cold]
+    pub(super) fn refuse(&self, fiber: &FiberRef, error: &StackError) {
+        if let Some(task) = fiber.identity.task {
+            task.counters().withdrawn(self.index);
+        }
+        // SAFETY: the fiber was taken from its queue and has not been run.
+        unsafe { fiber.refuse(Box::new(NotStarted(error.to_string()))) };
+        publish(fiber);
+        self.home.count_ended();
+    }
+
+    /// Takes back what an ended fiber had.
+    pub(super) fn finish(&self, slot: &Slot) {
+        let bounds = slot.header().own.stack.take().expect("a started fiber has a stack");
+        // SAFETY: the fiber has ended, the slot is this worker's, and `start` noted the bounds.
+        let (stack, fiber) = unsafe { slot::release(slot, bounds) };
+        if self.scheduler.settings.measure_stacks
+            && let Some(task) = fiber.identity.task
+        {
+            task.saw_stack_use(watermark::high_water(&stack));
+        }
+        self.stacks.borrow_mut().give(stack);
+        if fiber.identity.shared_name().is_some() {
+            self.names().remove(&fiber.id);
+        }
+        let info = fiber.own.info.take().expect("a started fiber has its information");
+        fiber.own.slot.set(None);
+        // SAFETY: information blocks are never unmapped.
+        unsafe { info.as_ref() }.clear();
+        self.free.borrow_mut().push((NonNull::from(slot), info));
+        self.home.count_ended();
+    }
+
+    pub(super) fn names(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<u64, Arc<str>>> {
+        self.home.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Gives memory of stacks back; when it wants to be asked again.
+    pub(in crate::sched) fn trim_stacks(&self) -> Option<u64> {
+        self.stacks.borrow_mut().trim(self.now.get())
+    }
+}
+
+/// The first function on every fiber's stack.
+fn fiber_main(slot: &Slot) {
+    let fiber = slot.fiber();
+    let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
+    if let Some(task) = fiber.identity.task {
+        let worker = Worker::current().expect("a fiber runs on a worker");
+        task.counters().finished(worker.index, panicked);
+    }
+    publish(&fiber);
+}
+
+/// All that a fiber does before its result is published. Whether it panicked.
+fn run_to_its_end(fiber: &FiberRef) -> bool {
+    let panicked = if let Some(why) = fiber.own.refused.take() {
+        // SAFETY: this is the fiber's own stack and the closure has not been run.
+        unsafe { fiber.refuse(why) };
+        false
+    } else if let Some(reason) = fiber.summons.reason() {
+        // SAFETY: this is the fiber's own stack and the closure has not been run.
+        unsafe { fiber.refuse(Box::new(Raised { target: Target::Fiber, reason })) };
+        false
+    } else {
+        // SAFETY: as above.
+        unsafe { fiber.run() }
+    };
+    if let Some(locals) = fiber.own.locals.get() {
+        locals.clear();
+    }
+    panicked
+}
