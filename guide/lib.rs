@@ -26,6 +26,7 @@ chapters! {
     processes: "src/processes.md",
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
+    long: "src/long.md",
     fiber_locals: "src/fiber-locals.md",
     coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",

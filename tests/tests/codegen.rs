@@ -115,8 +115,7 @@ fn a_checkpoint_is_one_load_and_a_branch() {
     let reads = |text: &str| text.lines().filter(|line| line.contains("slice") && line.contains("OPEN")).count();
     assert_eq!(reads(&bare), 0);
     assert!((1..=3).contains(&reads(&checked)), "{checked}");
-    let calls = |text: &str| text.lines().filter(|line| line.contains("call") || line.contains("\tbl")).count();
-    assert_eq!(calls(&checked), calls(&bare) + 1, "out of line, for when the slice is over: {checked}");
+    assert!(checked.contains("slice6answer"), "out of line, for when the slice is over: {checked}");
     same(WAITING, "", "#[fiber::check(checkpoints = false)]");
 }
 

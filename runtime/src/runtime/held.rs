@@ -32,7 +32,7 @@ pub(super) type OnHeld = Arc<dyn Fn(&HeldWorker) + Send + Sync>;
 /// let (tell, told) = channel();
 /// let on_held = move |held: &HeldWorker| drop(tell.send((held.worker(), held.time())));
 /// let runtime = Builder::new().workers(1).held_limit(Duration::from_millis(10)).on_held(on_held).build()?;
-/// let (worker, time) = runtime.run(|| loop {
+/// let (worker, time) = runtime.run(move || loop {
 ///     // No wait and no checkpoint: the worker is held.
 ///     if let Ok(told) = told.try_recv() {
 ///         break told;
