@@ -60,7 +60,8 @@ fn the_longest_timeout_does_not_overflow() {
                 bench.park(Duration::MAX);
                 parks += 1;
             }
-            assert!(parks <= 3, "{parks} waits of the longest time in 20 ms");
+            // Thousands, if they end at once; a few may, for whatever reason of the kernel's.
+            assert!(parks < 100, "{parks} waits of the longest time in 20 ms");
         });
         // The ring may still be on its way.
         bench.park(Duration::ZERO);
