@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::runtime;
-use fiber::runtime::{Builder, Handle, HeldWorker};
+use common::{here, runtime, state};
+use fiber::runtime::{Builder, Handle, HeldWorker, Reason, State};
 use fiber::time::sleep;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -186,8 +186,11 @@ fn a_held_worker_is_reported_with_its_fiber_and_its_stack() {
         sleep(Duration::from_millis(1));
         let holder = move || {
             // A timer that will be late.
-            fiber::spawn_local(|| sleep(Duration::from_millis(1)));
-            fiber::yield_now();
+            let late = fiber::spawn_local(|| sleep(Duration::from_millis(1)));
+            let sleeps = |fiber: fiber::Fiber| state(&here(), &fiber) == Some(State::Waiting(Reason::Sleep));
+            while !sleeps(late.fiber()) {
+                fiber::yield_now();
+            }
             hold_the_worker(&noticed);
             fiber::current().id()
         };

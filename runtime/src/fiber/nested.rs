@@ -372,6 +372,11 @@ impl<In, Out, R> Nested<In, Out, R> {
             None => {
                 self.flow = Some(current);
                 let keeper = Keeper::current(fiber);
+                // Before the first switch to another stack on top of the fiber's.
+                // SAFETY: the keeper's fiber is the running one.
+                if let Some(own) = unsafe { keeper.own.as_ref() } {
+                    own.has_coroutines.set(true);
+                }
                 Ok(self.switch(Command::Start(&keeper, value)))
             }
         }

@@ -26,7 +26,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
 pub(crate) enum Phase {
     /// In its worker's ready queue, or about to be.
     Ready = 0,
-    /// On its worker's processor.
+    /// On its worker's processor. Set by the fiber itself, once it is on its stack, and ended by it before it leaves: a signal handler
+    /// that finds it knows that it has not come between two stacks.
     Running = 1,
     /// Suspended; in nobody's queue.
     Waiting = 2,
@@ -161,6 +162,7 @@ impl Slot {
     pub(crate) unsafe fn suspend(&self) {
         // SAFETY: the suspender was stored by the context's own first frame, which is below the caller.
         unsafe { self.suspender.get().suspend() }
+        self.set_phase(Phase::Running);
     }
 }
 

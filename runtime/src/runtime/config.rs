@@ -206,8 +206,9 @@ impl Builder {
         self
     }
 
-    /// What to do when a fiber holds its worker for longer than the [limit](Self::held_limit). It runs on a thread of the runtime's, which
-    /// does nothing else meanwhile: it should return soon, and must not wait for fibers of a held worker.
+    /// What to do when a fiber holds its worker for longer than the [limit](Self::held_limit). It runs on a thread of its own, perhaps
+    /// when the fiber goes on already, and perhaps when the runtime has ended. A fiber that holds its worker because it panics, and prints
+    /// a backtrace, is not reported.
     pub fn on_held(mut self, f: impl Fn(&HeldWorker) + Send + Sync + 'static) -> Builder {
         self.on_held = Some(Arc::new(f));
         self

@@ -195,7 +195,11 @@ pub(super) fn report(on_held: Option<&OnHeld>, scheduler: &Scheduler, held: Held
     match on_held {
         Some(on_held) => on_held(&held),
         None if traced(&held) => (),
-        None => say(format_args!("fiber: {held}")),
+        // As one text, so that nothing comes between its lines.
+        None => {
+            let text = held.to_string();
+            say(format_args!("fiber: {text}"));
+        }
     }
 }
 

@@ -102,6 +102,11 @@ impl Progress {
         }
     }
 
+    /// Whether that is the latest resumption.
+    pub(crate) fn is_resumption(&self, resumed: u32) -> bool {
+        self.resumed() == resumed
+    }
+
     #[inline(always)]
     fn resumed(&self) -> u32 {
         self.latest.resumed.load(Relaxed)

@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) timeslice: Duration,
     /// How long a fiber may hold its worker before that is reported; `None` if nothing is.
     pub(crate) held_limit: Option<Duration>,
-    /// Called on the monitor's thread when a fiber holds its worker for longer.
+    /// Called on a thread of its own when a fiber holds its worker for longer.
     pub(crate) held: OnHeld,
     /// Called on a worker when all fibers wait and nothing inside the runtime can wake one.
     pub(crate) stalled: fn(&Scheduler),

@@ -5,13 +5,16 @@
 //! handler: it does not allocate, and finds its tables without a lock (glibc from 2.35, `_dl_find_object(3)`) or under one that the
 //! same thread may take again.
 //!
+//! An unwinder that starts between two stacks, in the middle of a switch, would read what is not there. So whoever asks says when a
+//! walk is safe, and the thread itself is asked, in the handler.
+//!
 //! Nothing is installed before the first request.
 
 use super::signal::{Walk, register_walk};
 use super::threads;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,13 +33,30 @@ const DONE: u8 = 3;
 /// The one request that there is at a time.
 static STATE: AtomicU8 = AtomicU8::new(FREE);
 static THREAD: AtomicI32 = AtomicI32::new(0);
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+/// There is but one that asks.
+static IS_SAFE: OnceLock<IsSafe> = OnceLock::new();
 /// Whether the walk has come to where the signal came; what was before is the handler.
 static PASSED: AtomicBool = AtomicBool::new(false);
+static PANICKING: AtomicBool = AtomicBool::new(false);
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 static FOUND: [AtomicUsize; FRAMES] = [const { AtomicUsize::new(0) }; FRAMES];
 
-/// The addresses at which the functions of this thread are, innermost first; `None` if it does not say in time.
-pub(crate) fn of(thread: i32) -> Option<Vec<usize>> {
+/// Says, in a signal handler on the thread that is asked, whether the thread still does what the number stands for, and is not
+/// between two stacks. It reads, and nothing else.
+pub(crate) type IsSafe = fn(u32) -> bool;
+
+/// Where a thread is.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// The addresses at which its functions are, innermost first; empty where it is not safe to look.
+    pub(crate) frames: Vec<usize>,
+    /// Whether it panics.
+    pub(crate) is_panicking: bool,
+}
+
+/// Where this thread is; `None` if it does not say in time.
+pub(crate) fn of(thread: i32, number: u32, is_safe: IsSafe) -> Option<Trace> {
     static ONE: Mutex<()> = Mutex::new(());
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,6 +64,8 @@ pub(crate) fn of(thread: i32) -> Option<Vec<usize>> {
         return None;
     }
     THREAD.store(thread, Relaxed);
+    NUMBER.store(number, Relaxed);
+    IS_SAFE.get_or_init(|| is_safe);
     LENGTH.store(0, Relaxed);
     PASSED.store(false, Relaxed);
     STATE.store(ASKED, Release);
@@ -61,9 +83,10 @@ pub(crate) fn of(thread: i32) -> Option<Vec<usize>> {
         }
         std::thread::sleep(PAUSE);
     }
-    let found = FOUND[..LENGTH.load(Relaxed)].iter().map(|address| address.load(Relaxed)).collect();
+    let frames = FOUND[..LENGTH.load(Relaxed)].iter().map(|address| address.load(Relaxed)).collect();
+    let trace = Trace { frames, is_panicking: PANICKING.load(Relaxed) };
     STATE.store(FREE, Release);
-    Some(found)
+    Some(trace)
 }
 
 /// The handler's part.
@@ -71,8 +94,12 @@ fn walk() {
     if THREAD.load(Relaxed) != threads::current() || STATE.compare_exchange(ASKED, WALKING, AcqRel, Acquire).is_err() {
         return;
     }
-    // SAFETY: `visit` keeps to the unwinder's protocol and does not unwind.
-    unsafe { _Unwind_Backtrace(visit, std::ptr::null_mut()) };
+    PANICKING.store(std::thread::panicking(), Relaxed);
+    if IS_SAFE.get().is_some_and(|is_safe| is_safe(NUMBER.load(Relaxed))) {
+        // SAFETY: `visit` keeps to the unwinder's protocol and does not unwind. The thread is in a function of its own, at any of whose
+        // instructions the tables are right.
+        unsafe { _Unwind_Backtrace(visit, std::ptr::null_mut()) };
+    }
     STATE.store(DONE, Release);
 }
 

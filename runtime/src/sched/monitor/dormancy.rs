@@ -1,10 +1,11 @@
 //! The sleep of the monitor while all workers sleep, so that an idle process costs nothing.
 //!
 //! The monitor: announce dormancy ► look once more whether all workers sleep ► sleep until woken. A worker that wakes: count as
-//! awake ► see whether the monitor is dormant ► wake it. All four are sequentially consistent, so one sees the other (Dekker).
+//! awake ► see whether the monitor is dormant ► wake it. Each side has a sequentially consistent fence between its write and its read,
+//! so one sees the other (Dekker).
 
-use crate::sys::sync::ConstAtomicUsize;
-use crate::sys::sync::atomic::Ordering::SeqCst;
+use crate::sys::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use crate::sys::sync::{ConstAtomicUsize, fence};
 
 /// One, if the monitor is dormant.
 pub(super) struct Dormancy(ConstAtomicUsize);
@@ -16,7 +17,8 @@ impl Dormancy {
 
     /// Announces it. `true` if the monitor may sleep; then the next worker to wake, wakes it.
     pub(super) fn begin(&self, all_asleep: impl FnOnce() -> bool) -> bool {
-        self.0.store(1, SeqCst);
+        self.0.store(1, Relaxed);
+        fence(SeqCst);
         // If a worker has ended it in between, it has woken the monitor, whose next sleep is none.
         all_asleep() || !self.end()
     }
@@ -24,7 +26,8 @@ impl Dormancy {
     /// A worker has woken, and counts as awake. Whether the caller has to wake the monitor.
     #[inline]
     pub(super) fn end(&self) -> bool {
-        self.0.load(SeqCst) == 1 && self.0.swap(0, SeqCst) == 1
+        fence(SeqCst);
+        self.0.load(Relaxed) == 1 && self.0.swap(0, AcqRel) == 1
     }
 }
 
@@ -40,8 +43,9 @@ mod loom_models {
     #[test]
     fn loom_monitor_is_awake_while_a_worker_is() {
         loom::model(|| {
-            let idle = Arc::new(Idle::new(1));
+            let idle = Arc::new(Idle::new(&[0, 1]));
             idle.fall_asleep(0, false);
+            idle.fall_asleep(1, false);
             let (dormancy, woken) = (Arc::new(Dormancy::new()), Arc::new(Flag::new(false)));
             // Made before it is shared.
             assert!(!dormancy.end());

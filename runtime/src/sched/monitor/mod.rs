@@ -15,13 +15,15 @@ mod watch;
 use super::clock;
 use super::progress::Sample;
 use super::scheduler::Scheduler;
+use super::worker::is_on_its_stack;
 use crate::fiber::slot::Observed;
+use crate::sys::stack_trace::{self, Trace};
 use crate::sys::stderr::say;
-use crate::sys::{stack_trace, threads};
+use crate::sys::threads;
 use dormancy::Dormancy;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -101,16 +103,13 @@ pub(crate) fn leave(scheduler: &Arc<Scheduler>) {
         registry.generation += 1;
         drop(registry);
         thread.thread().unpark();
-        // A callback that ends its own runtime runs on the monitor.
-        if thread.thread().id() != thread::current().id() {
-            let _ = thread.join();
-        }
+        let _ = thread.join();
     }
 }
 
 /// How many threads this module keeps.
 pub(crate) fn threads() -> usize {
-    usize::from(registry().thread.is_some())
+    usize::from(registry().thread.is_some()) + TELLING.load(SeqCst)
 }
 
 /// A fiber with a time slice of its own starts.
@@ -238,8 +237,28 @@ impl Watched {
     }
 }
 
+/// Threads that make a report.
+static TELLING: AtomicUsize = AtomicUsize::new(0);
+
+/// Has the report made, on a thread of its own: to find the names of functions may take a few tenths of a second, for which nobody's
+/// slice would end.
+fn tell(scheduler: Arc<Scheduler>, held: Held) {
+    let make = move || {
+        let report = || (scheduler.settings.held)(&scheduler, held);
+        if catch_unwind(AssertUnwindSafe(report)).is_err() {
+            say(format_args!("fiber: the callback for held workers panicked\n"));
+        }
+        TELLING.fetch_sub(1, SeqCst);
+    };
+    TELLING.fetch_add(1, SeqCst);
+    if thread::Builder::new().name("fiber-held".to_owned()).spawn(make).is_err() {
+        // It is lost: there are too many threads, of which others will hear.
+        TELLING.fetch_sub(1, SeqCst);
+    }
+}
+
 impl Reports {
-    fn make(&mut self, scheduler: &Scheduler, worker: usize, sample: Sample, held: u64, now: u64) {
+    fn make(&mut self, scheduler: &Arc<Scheduler>, worker: usize, sample: Sample, held: u64, now: u64) {
         if now - self.window > clock::nanoseconds(WINDOW) {
             (self.window, self.made) = (now, 0);
         }
@@ -247,18 +266,16 @@ impl Reports {
             self.unreported += 1;
             return;
         }
-        self.made += 1;
-        let home = scheduler.homes[worker];
-        let mut frames = stack_trace::of(home.progress.thread()).unwrap_or_default();
-        if home.progress.sample(&home.slots).is_none_or(|after| after.resumed != sample.resumed) {
-            // Of another fiber, or of the worker itself.
-            frames.clear();
+        let thread = scheduler.homes[worker].progress.thread();
+        let Trace { frames, is_panicking } =
+            stack_trace::of(thread, sample.resumed, is_on_its_stack).unwrap_or_default();
+        if is_panicking {
+            // A hook that prints a backtrace takes its time, and what it prints says more than a report could.
+            return;
         }
+        self.made += 1;
         let unreported = mem::take(&mut self.unreported);
         let held = Held { worker, fiber: sample.fiber, time: Duration::from_nanos(held), frames, unreported };
-        let report = || (scheduler.settings.held)(scheduler, held);
-        if catch_unwind(AssertUnwindSafe(report)).is_err() {
-            say(format_args!("fiber: the callback for held workers panicked\n"));
-        }
+        tell(scheduler.clone(), held);
     }
 }

@@ -265,7 +265,6 @@ impl Worker {
         self.points.pass(Current { worker: self, slot });
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
-        slot.set_phase(Phase::Running);
         self.home.progress.resume(slot);
         // SAFETY: the slot is taken (it was in the ready queue, or was just filled), by this worker, and this is its loop, so no
         // fiber is running.
@@ -321,6 +320,17 @@ impl Worker {
         // SAFETY: slots are never unmapped.
         unsafe { self.current.get().as_ref() }
     }
+}
+
+/// Whether the calling thread runs the fiber of this resumption, on the fiber's own stack: neither between two stacks nor, perhaps, on
+/// that of a coroutine. Asked by a signal handler, so it only reads.
+pub(crate) fn is_on_its_stack(resumed: u32) -> bool {
+    Worker::current().is_some_and(|worker| {
+        worker.home.progress.is_resumption(resumed)
+            && worker
+                .current_slot()
+                .is_some_and(|slot| slot.phase() == Phase::Running && !slot.header().own.has_coroutines.get())
+    })
 }
 
 /// Which fiber overflowed its stack, if one did: asked by the signal handler, so it only reads.

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::fiber::context::Context;
 use crate::fiber::record::{FiberRef, Header};
-use crate::fiber::slot::{self, FreeSlot, Slot};
+use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
 use crate::sched::scheduler::{Stage, publish};
@@ -132,6 +132,7 @@ impl Worker {
 
 /// The first function on every fiber's stack.
 fn fiber_main(slot: &Slot) {
+    slot.set_phase(Phase::Running);
     let fiber = slot.fiber();
     let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
     if let Some(task) = fiber.identity.task {
@@ -139,6 +140,7 @@ fn fiber_main(slot: &Slot) {
         task.counters().finished(worker.index, panicked);
     }
     publish(&fiber);
+    slot.set_phase(Phase::Ready);
 }
 
 /// All that a fiber does before its result is published. Whether it panicked.
