@@ -52,8 +52,7 @@
 //!
 //! # Features
 //!
-//! None is on by default.
-//!
+//! - `backtrace`, the only one that is on by default: reports of held workers ([`runtime::HeldWorker`]) name the functions that hold them.
 //! - `futures-io`, `hyper`, `tokio`: the traits of these crates over the streams and timers of [`future`]. `tokio` also has the module `bridge`:
 //!   a runtime of Tokio's beside ours, for libraries that need one.
 //! - `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its spans when it
