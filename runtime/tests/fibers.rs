@@ -34,12 +34,17 @@ fn spawn_and_join() {
 fn yielding_interleaves() {
     runtime(1).run(|| {
         let turns = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let started = Arc::new(AtomicUsize::new(0));
         let children: Vec<_> = (0..3)
-            .map(|n| {
-                let turns = turns.clone();
+            .map(|_| {
+                let (turns, started) = (turns.clone(), started.clone());
                 fiber::spawn_local(move || {
+                    started.fetch_add(1, SeqCst);
+                    while started.load(SeqCst) < 3 {
+                        fiber::yield_now();
+                    }
                     for round in 0..3 {
-                        turns.lock().unwrap().push((round, n));
+                        turns.lock().unwrap().push(round);
                         fiber::yield_now();
                     }
                 })

@@ -107,8 +107,9 @@ impl Progress {
         self.resumed() == resumed
     }
 
+    /// How many resumptions there were. It wraps.
     #[inline(always)]
-    fn resumed(&self) -> u32 {
+    pub(crate) fn resumed(&self) -> u32 {
         self.latest.resumed.load(Relaxed)
     }
 

@@ -138,10 +138,10 @@ fn wake() {
     }
 }
 
-/// A runtime as the monitor sees it; for each worker, how many turns it had done at the last look.
+/// A runtime as the monitor sees it.
 struct Watched {
     scheduler: Arc<Scheduler>,
-    workers: Vec<(Watch, u32)>,
+    workers: Vec<Watch>,
 }
 
 /// Which reports were made lately.
@@ -200,7 +200,7 @@ fn follow(watched: &mut Vec<Watched>, runtimes: &[Arc<Scheduler>]) {
     });
     for runtime in runtimes {
         if !watched.iter().any(|old| Arc::ptr_eq(runtime, &old.scheduler)) {
-            let workers = (0..runtime.workers()).map(|_| (Watch::default(), 0)).collect();
+            let workers = (0..runtime.workers()).map(|_| Watch::default()).collect();
             watched.push(Watched { scheduler: runtime.clone(), workers });
         }
     }
@@ -211,9 +211,8 @@ impl Watched {
         let settings = &self.scheduler.settings;
         let limits =
             Limits { slice: clock::nanoseconds(settings.timeslice), held: settings.held_limit.map(clock::nanoseconds) };
-        for (index, (home, (watch, turns))) in self.scheduler.homes.iter().zip(&mut self.workers).enumerate() {
-            if mem::replace(turns, home.progress.turns()) == *turns {
-                // Many fibers of which none takes long hold a worker too.
+        for (index, (home, watch)) in self.scheduler.homes.iter().zip(&mut self.workers).enumerate() {
+            if watch.is_long_turn(home.progress.turns(), home.progress.resumed()) {
                 home.progress.end_batch();
             }
             let sample = home.progress.sample(&home.slots);

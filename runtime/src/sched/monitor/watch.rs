@@ -17,6 +17,11 @@ pub(super) struct Limits {
 pub(super) struct Watch {
     /// The resumption that is going on.
     running: Option<Running>,
+    /// How many turns and resumptions there had been at the last look, and at how many looks one after the other the turn was the
+    /// same and the resumption another.
+    turns: u32,
+    resumed: u32,
+    same_turn: u32,
 }
 
 #[derive(Debug)]
@@ -47,10 +52,20 @@ pub(super) struct Verdict {
     pub(super) held: Option<u64>,
 }
 
+/// Looks at the same turn after which it is long.
+const LONG_TURN: u32 = 2;
 /// The longest pause between two questions to a fiber without checkpoints, in slices.
 const MOST_PATIENCE: u64 = 64;
 
 impl Watch {
+    /// Whether the worker's turn goes on and on: many fibers of which none takes long hold a worker too.
+    pub(super) fn is_long_turn(&mut self, turns: u32, resumed: u32) -> bool {
+        let goes_on = turns == self.turns && resumed != self.resumed;
+        self.same_turn = if goes_on { self.same_turn + 1 } else { 0 };
+        (self.turns, self.resumed) = (turns, resumed);
+        self.same_turn >= LONG_TURN
+    }
+
     /// A look, `now`, at what the worker is running. `standing` says how the worker's thread stands with the kernel: while it is ready and
     /// has no processor, it is not held by its fiber.
     pub(super) fn look(
@@ -176,6 +191,14 @@ mod tests {
             assert!(watch.look(sample(1, 0), 5 * MS, LIMITS, Standing::default).ask);
             assert!(watch.look(next, 6 * MS, LIMITS, Standing::default).withdraw);
         }
+    }
+
+    #[test]
+    fn a_turn_of_many_fibers_is_long_when_it_was_seen_to_go_on_twice() {
+        let mut watch = Watch::default();
+        let seen = |(turns, resumed)| watch.is_long_turn(turns, resumed);
+        let long: Vec<_> = [(1, 5), (1, 6), (1, 7), (1, 8), (2, 9), (2, 9), (2, 9)].into_iter().map(seen).collect();
+        assert_eq!(long, [false, false, true, true, false, false, false]);
     }
 
     #[test]
