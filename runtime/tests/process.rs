@@ -27,9 +27,14 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let exact = arguments.iter().any(|argument| argument == "--exact");
-    let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let is_skipped = |at: usize| at > 0 && arguments[at - 1] == "--skip";
+    let words = || arguments.iter().enumerate().filter(|(_, argument)| !argument.starts_with('-'));
+    let filters: Vec<_> = words().filter(|&(at, _)| !is_skipped(at)).map(|(_, filter)| filter).collect();
+    let skips: Vec<_> = words().filter(|&(at, _)| is_skipped(at)).map(|(_, skip)| skip).collect();
+    let matches = |name: &str, filter: &String| if exact { name == filter } else { name.contains(filter) };
     let fits = |name: &str| {
-        filters.is_empty() || filters.iter().any(|filter| if exact { name == *filter } else { name.contains(*filter) })
+        (filters.is_empty() || filters.iter().any(|filter| matches(name, filter)))
+            && !skips.iter().any(|skip| matches(name, skip))
     };
     let chosen: Vec<_> = checks::ALL.iter().filter(|(name, _)| fits(name)).collect();
     if arguments.iter().any(|argument| argument == "--list") {
