@@ -45,6 +45,10 @@ pub(super) fn report(scheduler: &Scheduler) {
 /// worker has left its rest and the epoch shows it. So if no worker left its rest between the first question and the last,
 /// all the answers hold together.
 fn stalled(runtimes: &[Arc<Scheduler>]) -> Option<Option<usize>> {
+    if monitor::is_telling() {
+        // Of a thread that comes and goes it cannot be said whether it was counted.
+        return None;
+    }
     let epoch = scheduler::rest_epoch();
     let blocked = threads::blocked_count();
     let all = threads::count();

@@ -134,24 +134,22 @@ impl Worker {
         let quiet = timer.is_none() && self.driver.borrow().in_flight() == 0 && self.served.get() == 0;
         let trim = self.trim_stacks();
         let wake_at = [timer, trim].into_iter().flatten().min();
-        let until = |now: u64| wake_at.map(|at| Duration::from_nanos(at.saturating_sub(now)));
-        let sleep = |timeout| self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
+        let mut limit = None;
         if quiet && self.scheduler.begin_rest() {
-            // Most rests end soon, by another thread or another runtime.
-            let (begin, whole) = (self.now.get(), until(self.now.get()));
-            sleep(Some(whole.map_or(REST, |whole| whole.min(REST))));
-            // What rang may have been the last that the doorbell had in it.
-            self.driver.borrow_mut().arm_doorbell();
-            let now = clock::now();
-            if Duration::from_nanos(now - begin) >= REST && !self.has_runnable() && !self.work_appeared() {
+            if self.rested.get() {
                 (self.scheduler.settings.stalled)(&self.scheduler);
-                sleep(until(now));
+            } else {
+                // Most rests end soon, by another thread or another runtime. If this one does not, the worker lies down once more,
+                // with all that belongs to it, and asks.
+                limit = Some(self.now.get() + clock::nanoseconds(REST));
             }
-        } else {
-            sleep(until(self.now.get()));
         }
+        let wake_at = [wake_at, limit].into_iter().flatten().min();
+        let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
+        self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         // The turn begins now: it does not answer for the sleep.
         self.set_clock(clock::now());
+        self.rested.set(limit.is_some_and(|limit| self.now.get() >= limit));
         if quiet {
             self.scheduler.end_rest();
         }

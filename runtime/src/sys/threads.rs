@@ -4,14 +4,27 @@ use std::path::Path;
 use std::sync::atomic::AtomicIsize;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// The number of threads in this process, from `/proc/self/task` (proc(5)); `None` where `/proc` is not mounted.
+/// The number of threads in this process, from `/proc/self` (proc(5)); `None` where that is not mounted, or threads come and go so
+/// quickly that they cannot be counted.
 ///
 /// Without the threads that the kernel keeps for io_uring, which are listed there too, and which make the operations that cannot be made
 /// without waiting: they stay for some seconds, and wake nobody but through an operation in flight.
 pub(crate) fn count() -> Option<usize> {
     let is_kernels = |thread: &Path| std::fs::read(thread.join("comm")).is_ok_and(|name| name.starts_with(b"iou-wrk-"));
-    let threads = std::fs::read_dir("/proc/self/task").ok()?;
-    Some(threads.flatten().filter(|thread| !is_kernels(&thread.path())).count())
+    // A list that is read while a thread ends may lack those behind it. The kernel knows how many there are.
+    (0..ATTEMPTS).find_map(|_| {
+        let listed: Vec<_> = std::fs::read_dir("/proc/self/task").ok()?.flatten().collect();
+        (listed.len() == total()?).then(|| listed.iter().filter(|thread| !is_kernels(&thread.path())).count())
+    })
+}
+
+/// How often a count is tried.
+const ATTEMPTS: u32 = 4;
+
+/// How many threads the kernel counts, its own included.
+fn total() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
 }
 
 /// The calling thread, as the kernel numbers it.

@@ -107,9 +107,14 @@ pub(crate) fn leave(scheduler: &Arc<Scheduler>) {
     }
 }
 
-/// How many threads this module keeps.
+/// How many threads this module keeps for as long as a runtime is up.
 pub(crate) fn threads() -> usize {
-    usize::from(registry().thread.is_some()) + TELLING.load(SeqCst)
+    usize::from(registry().thread.is_some())
+}
+
+/// Whether a report is being made, by a thread that comes and goes.
+pub(crate) fn is_telling() -> bool {
+    TELLING.load(SeqCst) > 0
 }
 
 /// A fiber with a time slice of its own starts.
@@ -242,12 +247,15 @@ static TELLING: AtomicUsize = AtomicUsize::new(0);
 /// Has the report made, on a thread of its own: to find the names of functions may take a few tenths of a second, for which nobody's
 /// slice would end.
 fn tell(scheduler: Arc<Scheduler>, held: Held) {
+    let worker = held.worker;
     let make = move || {
         let report = || (scheduler.settings.held)(&scheduler, held);
         if catch_unwind(AssertUnwindSafe(report)).is_err() {
             say(format_args!("fiber: the callback for held workers panicked\n"));
         }
         TELLING.fetch_sub(1, SeqCst);
+        // Whether all fibers wait for ever could not be known meanwhile. A worker that wakes asks again.
+        scheduler.homes[worker].ring_if_asleep();
     };
     TELLING.fetch_add(1, SeqCst);
     if thread::Builder::new().name("fiber-held".to_owned()).spawn(make).is_err() {

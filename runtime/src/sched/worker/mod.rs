@@ -90,6 +90,8 @@ pub(crate) struct Worker {
     /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
     pub(super) no_suspend: Cell<u32>,
     pub(super) points: Points,
+    /// Whether the latest sleep was a rest that nothing ended but its time.
+    pub(super) rested: Cell<bool>,
     pub(super) surfeit: Surfeit,
 }
 
@@ -167,6 +169,7 @@ impl Worker {
             no_suspend: Cell::new(0),
             points: Points::new(),
 
+            rested: Cell::new(false),
             surfeit: Surfeit::default(),
             scheduler,
         })
@@ -225,7 +228,7 @@ impl Worker {
         self.end_lookouts();
     }
 
-    pub(super) fn has_runnable(&self) -> bool {
+    fn has_runnable(&self) -> bool {
         !self.ready.is_empty()
             || !self.fresh.is_empty()
             || !self.fresh_local.borrow().is_empty()
