@@ -59,7 +59,7 @@ struct Registry {
     /// Grows with each change of `runtimes`.
     version: u64,
     thread: Option<JoinHandle<()>>,
-    /// Which of the threads, one after the other, is the monitor.
+    /// Which of the threads, one after the other, is the monitor: grows when one is to end.
     generation: u64,
 }
 
@@ -81,7 +81,6 @@ fn registry() -> MutexGuard<'static, Registry> {
 pub(crate) fn enter(scheduler: &Arc<Scheduler>) -> io::Result<()> {
     let mut registry = registry();
     if registry.thread.is_none() {
-        registry.generation += 1;
         let generation = registry.generation;
         registry.thread = Some(thread::Builder::new().name("fiber-monitor".to_owned()).spawn(move || run(generation))?);
     }
