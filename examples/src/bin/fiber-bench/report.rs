@@ -4,6 +4,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 /// A number, what it was measured with, and what else was seen.
 pub(crate) struct Measured {
@@ -31,12 +32,28 @@ impl Measured {
         self
     }
 
-    /// All of it.
-    pub(crate) fn line(mut self, workers: usize) -> Value {
+    /// All of it, as `runtime` did it.
+    pub(crate) fn line(mut self, runtime: &str, workers: usize) -> Value {
         self.params.insert("workers".to_owned(), workers.into());
         let Self { bench, unit, value, params, extra } = self;
-        json!({"runtime": "fiber", "bench": bench, "params": params, "value": value, "unit": unit, "extra": extra})
+        json!({"runtime": runtime, "bench": bench, "params": params, "value": value, "unit": unit, "extra": extra})
     }
+}
+
+/// A runtime's start, which `start` waits for and then ends: us for the one in the middle.
+pub(crate) fn starts<E>(repeat: usize, mut start: impl FnMut() -> Result<(), E>) -> Result<Measured, E> {
+    let busy = processor_seconds();
+    let mut times = Vec::new();
+    for _ in 0..repeat.max(1) {
+        let begin = Instant::now();
+        start()?;
+        times.push(begin.elapsed());
+    }
+    let busy = processor_seconds() - busy;
+    let first = times[0].as_secs_f64() * 1e6;
+    times.sort_unstable();
+    let median = times[times.len() / 2].as_secs_f64() * 1e6;
+    Ok(Measured::new("start", median, "us").with("repeat", repeat).and("first_us", first).and("cpu_s", busy))
 }
 
 /// Seconds that all threads of this process together have run.
@@ -55,8 +72,8 @@ pub(crate) fn resident_bytes() -> io::Result<u64> {
 
 /// Keeps this processor busy for so many nanoseconds.
 pub(crate) fn compute(nanoseconds: u64) {
-    let end = std::time::Instant::now() + std::time::Duration::from_nanos(nanoseconds);
-    while std::time::Instant::now() < end {
+    let end = Instant::now() + Duration::from_nanos(nanoseconds);
+    while Instant::now() < end {
         std::hint::spin_loop();
     }
 }

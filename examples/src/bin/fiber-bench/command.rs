@@ -1,0 +1,101 @@
+//! What can be measured, as the command line says it.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+/// Small measurements of a runtime, one line of JSON each
+#[command(name = "fiber-bench")]
+pub(crate) struct Arguments {
+    /// Threads that run fibers
+    #[arg(long, global = true, default_value_t = 2)]
+    pub(crate) workers: usize,
+
+    /// Bind each worker to a processor
+    #[arg(long, global = true)]
+    pub(crate) pin: bool,
+
+    #[command(subcommand)]
+    pub(crate) bench: Bench,
+}
+
+#[derive(Clone, Subcommand)]
+pub(crate) enum Bench {
+    /// Fibers that only yield: ns for one yield
+    Yield {
+        #[arg(long, default_value_t = 1000)]
+        tasks: usize,
+        #[arg(long, default_value_t = 1000)]
+        iters: usize,
+    },
+    /// Fibers that end at once, spawned and joined in batches: ns for one
+    Spawn {
+        #[arg(long, default_value_t = 1_000_000)]
+        n: usize,
+        #[arg(long, default_value_t = 1000)]
+        batch: usize,
+    },
+    /// Two fibers that send each other a message by turns: ns for there and back
+    Pingpong {
+        #[arg(long, default_value_t = 100_000)]
+        rounds: usize,
+    },
+    /// A tree of fibers with ten children each, whose leaves are added up: ms for the tree
+    Skynet {
+        /// Leaves, a power of ten
+        #[arg(long, default_value_t = 1_000_000)]
+        leaves: u64,
+    },
+    /// Parked fibers: resident bytes for each
+    Idle {
+        #[arg(long, default_value_t = 100_000)]
+        n: usize,
+    },
+    /// Fibers that sleep for up to a second: the 99th percentile of how late they wake, in us
+    Timers {
+        #[arg(long, default_value_t = 10_000)]
+        n: usize,
+    },
+    /// Fibers that take one lock: ns for taking and giving it back
+    Mutex {
+        #[arg(long, default_value_t = 64)]
+        tasks: usize,
+        #[arg(long, default_value_t = 10_000)]
+        iters: usize,
+    },
+    /// Children that sleep 1 ms and compute 5 us, ten times: ms until all have ended
+    Fanout {
+        #[arg(long, default_value_t = 1000)]
+        children: usize,
+        #[arg(long, default_value_t = 10)]
+        repeat: usize,
+    },
+    /// Sends back what it gets until it is killed; with `STALL=1` the first four bytes of each message of `STALL_SIZE` bytes say
+    /// for how many ns it computes before that
+    EchoServer {
+        port: u16,
+        /// In place of `--workers`
+        workers: Option<usize>,
+    },
+    /// Answers requests of HTTP/1.1 with `Hello, World!` until it is killed
+    HttpServer {
+        port: u16,
+        /// In place of `--workers`
+        workers: Option<usize>,
+    },
+    /// The runtime starts, runs nothing and ends: us for that
+    Start {
+        #[arg(long, default_value_t = 20)]
+        repeat: usize,
+    },
+    /// Random reads of 4 KiB of a file whose blocks begin with their own offset: reads in a second
+    Fsread {
+        path: PathBuf,
+        seconds: f64,
+        /// Reads at the same time
+        depth: usize,
+        /// Past the page cache
+        #[arg(long)]
+        direct: bool,
+    },
+}
