@@ -62,8 +62,12 @@ pub(crate) fn idle(n: usize) -> Outcome {
     released.store(true, Ordering::Release);
     fibers.iter().for_each(|fiber| fiber.fiber().unpark());
     fibers.into_iter().try_for_each(JoinHandle::join)?;
-    let each = resident as f64 / n as f64;
-    Ok(Measured::new("idle", each, "bytes").with("n", n).and("cpu_s_per_second", busy))
+    // What is kept for the next crowd.
+    sleep(Duration::from_secs(1));
+    let left = resident_bytes()?.saturating_sub(before);
+    let each = |bytes: u64| bytes as f64 / n as f64;
+    let measured = Measured::new("idle", each(resident), "bytes").with("n", n);
+    Ok(measured.and("bytes_left", each(left)).and("cpu_s_per_second", busy))
 }
 
 pub(crate) fn timers(n: usize) -> Outcome {

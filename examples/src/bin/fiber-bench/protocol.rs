@@ -15,7 +15,8 @@ pub(crate) enum Protocol {
 }
 
 /// What a request gets, in the form of the plaintext test of TechEmpower's benchmarks.
-const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
+pub(crate) const HELLO: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
 
 impl Protocol {
     /// Of an echo server.
