@@ -151,36 +151,101 @@ impl fmt::Display for HeldWorker {
 #[cfg(feature = "backtrace")]
 const BOTTOM: &str = "fiber::fiber::record::run";
 
+/// The same where debug information has lines only, and names without their paths (`debug = "line-tables-only"`).
+#[cfg(feature = "backtrace")]
+const BOTTOM_IN_FILE: (&str, &str) = ("run", "src/fiber/record.rs");
+
 /// A line for each function, with its place; inlined ones too.
 #[cfg(feature = "backtrace")]
 fn frames(addresses: &[usize], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     'frames: for &address in addresses {
         let known = lines.len();
-        let mut below = false;
+        let mut bottom = None;
         backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
-            let Some(name) = symbol.name().map(|name| format!("{name:#}")) else {
+            let Some(name) = symbol.name().map(|name| without_arguments(&format!("{name:#}"))) else {
                 return;
             };
-            below |= name.starts_with(BOTTOM);
-            let place = symbol.filename().zip(symbol.lineno());
-            let place = place.map_or_else(String::new, |(file, line)| format!(" ({}:{line})", file.display()));
-            lines.push(format!("{name}{place}"));
+            let file = symbol.filename().map(|file| file.display().to_string()).unwrap_or_default();
+            if name.starts_with(BOTTOM) || name == BOTTOM_IN_FILE.0 && file.ends_with(BOTTOM_IN_FILE.1) {
+                // What was inlined into it came before it.
+                bottom.get_or_insert(lines.len());
+            }
+            lines.push(Line { name, file, line: symbol.lineno() });
         });
-        if below {
-            lines.truncate(known);
+        if let Some(bottom) = bottom {
+            lines.truncate(bottom);
             break 'frames;
         }
         if lines.len() == known {
-            lines.push(format!("{address:#x}"));
+            lines.push(Line { name: format!("{address:#x}"), file: String::new(), line: None });
         }
     }
     // How a closure is called, between the two.
-    let plumbing = |line: &String| ["std::", "core::", "<core::", "__rust"].iter().any(|start| line.starts_with(start));
-    while lines.last().is_some_and(plumbing) {
+    while lines.last().is_some_and(Line::is_plumbing) {
         lines.pop();
     }
     lines.iter().try_for_each(|line| writeln!(f, "    {line}"))
+}
+
+/// A function in a report.
+#[cfg(feature = "backtrace")]
+struct Line {
+    name: String,
+    file: String,
+    line: Option<u32>,
+}
+
+#[cfg(feature = "backtrace")]
+impl Line {
+    /// Whether it is std's.
+    fn is_plumbing(&self) -> bool {
+        ["std::", "core::", "<core::", "__rust"].iter().any(|start| self.name.starts_with(start))
+            || ["/library/std/src/", "/library/core/src/"].iter().any(|folder| self.file.contains(folder))
+    }
+}
+
+#[cfg(feature = "backtrace")]
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{} ({}:{line})", self.name, self.file),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// A function's name without the types and constants that it was instantiated with, which for closures in adaptors in closures are pages.
+/// `<T as Trait>::method` keeps what it is a method of.
+#[cfg(feature = "backtrace")]
+fn without_arguments(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    // For each bracket that is open: whether what is in it is left out.
+    let mut open: Vec<bool> = Vec::new();
+    let mut before = ' ';
+    for letter in name.chars() {
+        match letter {
+            '<' => {
+                let of_something = before.is_alphanumeric() || matches!(before, '_' | ':' | '}');
+                let left_out = of_something || open.last() == Some(&true);
+                if !left_out {
+                    short.push(letter);
+                } else if open.last() != Some(&true) && short.ends_with("::") {
+                    short.truncate(short.len() - 2);
+                }
+                open.push(left_out);
+            }
+            '>' if before != '-' => {
+                if open.pop() == Some(false) {
+                    short.push(letter);
+                }
+            }
+            _ if open.last() == Some(&true) => {}
+            _ => short.push(letter),
+        }
+        before = letter;
+    }
+    short
 }
 
 /// The addresses alone, for `addr2line`.
@@ -227,4 +292,23 @@ fn traced(held: &HeldWorker) -> bool {
 #[cfg(not(feature = "tracing"))]
 fn traced(_: &HeldWorker) -> bool {
     false
+}
+
+#[cfg(all(test, feature = "backtrace", not(loom)))]
+mod tests {
+    use super::without_arguments;
+
+    #[test]
+    fn names_lose_what_they_were_instantiated_with() {
+        for (long, short) in [
+            ("spawn", "spawn"),
+            ("spawn<fiber_bench::crowd::idle::{closure_env#0}, ()>", "spawn"),
+            ("fiber::task::spawn::<app::main::{closure#0}, fn(u8) -> Vec<u8>>", "fiber::task::spawn"),
+            ("<alloc::vec::Vec<u8> as core::ops::Drop>::drop", "<alloc::vec::Vec as core::ops::Drop>::drop"),
+            ("{closure#0}<usize, fn() -> ()>", "{closure#0}"),
+            ("app::work::<3>::{closure#1}", "app::work::{closure#1}"),
+        ] {
+            assert_eq!(without_arguments(long), short, "{long}");
+        }
+    }
 }
