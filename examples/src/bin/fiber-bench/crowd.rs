@@ -63,7 +63,7 @@ pub(crate) fn idle(n: usize) -> Outcome {
     fibers.iter().for_each(|fiber| fiber.fiber().unpark());
     fibers.into_iter().try_for_each(JoinHandle::join)?;
     // What is kept for the next crowd.
-    sleep(Duration::from_secs(1));
+    sleep(Duration::from_secs(5));
     let left = resident_bytes()?.saturating_sub(before);
     let each = |bytes: u64| bytes as f64 / n as f64;
     let measured = Measured::new("idle", each(resident), "bytes").with("n", n);
