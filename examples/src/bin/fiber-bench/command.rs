@@ -50,6 +50,9 @@ pub(crate) enum Bench {
     Idle {
         #[arg(long, default_value_t = 100_000)]
         n: usize,
+        /// Look again so many seconds after they have ended
+        #[arg(long, default_value_t = 0)]
+        settle: u64,
     },
     /// Fibers that sleep for up to a second: the 99th percentile of how late they wake, in us
     Timers {

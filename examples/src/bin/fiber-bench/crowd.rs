@@ -36,7 +36,7 @@ pub(crate) fn skynet(count: u64) -> Outcome {
     Ok(Measured::new("skynet", time.as_secs_f64() * 1e3, "ms").with("leaves", count).and("cpu_s", busy))
 }
 
-pub(crate) fn idle(n: usize) -> Outcome {
+pub(crate) fn idle(n: usize, settle: u64) -> Outcome {
     let parked = Arc::new(AtomicUsize::new(0));
     let released = Arc::new(AtomicBool::new(false));
     let mut fibers: Vec<JoinHandle<()>> = Vec::with_capacity(n);
@@ -62,12 +62,14 @@ pub(crate) fn idle(n: usize) -> Outcome {
     released.store(true, Ordering::Release);
     fibers.iter().for_each(|fiber| fiber.fiber().unpark());
     fibers.into_iter().try_for_each(JoinHandle::join)?;
-    // What is kept for the next crowd.
-    sleep(Duration::from_secs(5));
-    let left = resident_bytes()?.saturating_sub(before);
     let each = |bytes: u64| bytes as f64 / n as f64;
-    let measured = Measured::new("idle", each(resident), "bytes").with("n", n);
-    Ok(measured.and("bytes_left", each(left)).and("cpu_s_per_second", busy))
+    let measured = Measured::new("idle", each(resident), "bytes").with("n", n).and("cpu_s_per_second", busy);
+    if settle == 0 {
+        return Ok(measured);
+    }
+    sleep(Duration::from_secs(settle));
+    let left = resident_bytes()?.saturating_sub(before);
+    Ok(measured.with("settle", settle).and("bytes_left", each(left)))
 }
 
 pub(crate) fn timers(n: usize) -> Outcome {

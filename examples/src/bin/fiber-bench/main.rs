@@ -61,7 +61,7 @@ fn run(bench: Bench, workers: usize) -> Result<Measured, Box<dyn Error + Send + 
             Bench::Spawn { n, batch } => switch::spawn(n, batch)?,
             Bench::Pingpong { rounds } => switch::ping_pong(rounds)?,
             Bench::Skynet { leaves } => crowd::skynet(leaves)?,
-            Bench::Idle { n } => crowd::idle(n)?,
+            Bench::Idle { n, settle } => crowd::idle(n, settle)?,
             Bench::Timers { n } => crowd::timers(n)?,
             Bench::Mutex { tasks, iters } => switch::mutex(tasks, iters)?,
             Bench::Fanout { children, repeat } => crowd::fanout(children, repeat)?,

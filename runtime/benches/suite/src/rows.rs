@@ -234,7 +234,7 @@ pub(crate) fn all(place: &Place) -> Vec<Row> {
         vec![column("p99 lateness, us", "us", 1.0), column("p50, us", "p50_us", 1.0), column("CPU, s", "cpu_s", 1.0)];
     rows.push(Row::bench(format!("{} timers in a second", grouped(timers)), 1, &[&"timers", &"--n", &timers], late));
     for parked in [place.work(100_000), place.work(1_000_000)] {
-        let bytes = vec![column("bytes each", "bytes", 1.0), column("five seconds after they ended", "bytes_left", 1.0)];
+        let bytes = vec![column("bytes each", "bytes", 1.0)];
         let title = format!("{} parked tasks", grouped(parked));
         rows.push(Row::bench(title, 1, &[&"idle", &"--n", &parked], bytes));
     }

@@ -21,7 +21,7 @@ pub(super) fn measure(bench: &Bench, workers: usize) -> Outcome {
         Bench::Spawn { n, batch } => spawns(n, batch.clamp(1, n.max(1))),
         Bench::Pingpong { rounds } => ping_pong(rounds),
         Bench::Skynet { leaves } => skynet(leaves),
-        Bench::Idle { n } => idle(n),
+        Bench::Idle { n, .. } => idle(n),
         Bench::Timers { n } => timers(n),
         Bench::Mutex { tasks, iters } => mutex(tasks, iters),
         Bench::Fanout { children, repeat } => fanout(children, repeat),

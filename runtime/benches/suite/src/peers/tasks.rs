@@ -18,7 +18,7 @@ macro_rules! tasks {
                 Bench::Spawn { n, batch } => spawns(n, batch.clamp(1, n.max(1))).await,
                 Bench::Pingpong { rounds } => ping_pong(rounds).await,
                 Bench::Skynet { leaves } => skynet(leaves).await,
-                Bench::Idle { n } => idle(n).await,
+                Bench::Idle { n, .. } => idle(n).await,
                 Bench::Timers { n } => timers(n).await,
                 Bench::Fanout { children, repeat } => fanout(children, repeat).await,
                 _ => Err(Refusal::NotExpressible.into()),
