@@ -32,13 +32,16 @@ pub(crate) fn all(results: &[(Row, Outcomes)], out: &Path) -> Painted {
     lines(results, "echo", "connections", "server CPU, us a request", &out.join("echo.svg"))
 }
 
+/// Room for the titles of rows.
+const LABELS: u32 = 360;
+
 /// A line for each row, a dot for each peer: right of the middle, fiber is ahead by that factor.
 fn leads(results: &[(Row, Outcomes)], path: &Path) -> Painted {
     if results.is_empty() {
         return Ok(());
     }
     let height = 110 + 22 * results.len() as u32;
-    let area = SVGBackend::new(path, (900, height)).into_drawing_area();
+    let area = SVGBackend::new(path, (1000, height)).into_drawing_area();
     area.fill(&WHITE)?;
     let rows = results.len() as f64;
     let mut chart = ChartBuilder::on(&area)
@@ -47,18 +50,19 @@ fn leads(results: &[(Row, Outcomes)], path: &Path) -> Painted {
             ("sans-serif", 15),
         )
         .margin(10)
+        .margin_left(LABELS)
         .x_label_area_size(40)
-        .build_cartesian_2d((0.05..200.0).log_scale(), 0.0..rows + 1.5)?;
+        .build_cartesian_2d((0.01..200.0).log_scale(), 0.0..rows + 1.5)?;
     chart.configure_mesh().disable_y_mesh().disable_y_axis().x_label_formatter(&|x| format!("{x}")).draw()?;
     chart.draw_series(LineSeries::new([(1.0, 0.0), (1.0, rows + 0.5)], BLACK.stroke_width(2)))?;
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (index, (row, outcomes)) in results.iter().enumerate() {
         let y = rows - index as f64;
-        let style = ("sans-serif", 11).into_font().color(&BLACK);
-        chart.draw_series([Text::new(row.title.clone(), (0.052, y + 0.3), style)])?;
+        let (_, height) = chart.backend_coord(&(1.0, y));
+        area.draw_text(&row.title, &("sans-serif", 12).into_text_style(&area), (10, height - 7))?;
         for (subject, _) in outcomes.iter().filter(|(subject, _)| *subject != Subject::Fiber) {
             if let Some(lead) = lead(row, outcomes, *subject) {
-                let dot = Circle::new((lead.clamp(0.05, 200.0), y), 4, colour(*subject).filled());
+                let dot = Circle::new((lead.clamp(0.01, 200.0), y), 4, colour(*subject).filled());
                 let series = chart.draw_series([dot])?;
                 if seen.insert(subject.name()) {
                     let colour = colour(*subject);
@@ -102,6 +106,7 @@ fn lines(results: &[(Row, Outcomes)], plot: &str, x: &str, y: &str, path: &Path)
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
         .margin(10)
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d((left..right * 1.01).log_scale(), (low * 0.8..high * 1.2).log_scale())?;
