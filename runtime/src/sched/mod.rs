@@ -12,6 +12,9 @@
 //! Code that is polled cannot suspend; who waits on its behalf, on a worker and elsewhere, is in [`lookout`]. Operations that outlast the
 //! call that began them are in [`lasting`].
 //!
+//! A fiber that has started stays, so a worker that is about to start one which will stay for long may give it to another that has
+//! less to do ([`load`], `worker::placement`).
+//!
 //! | queue | holds | written by | read by |
 //! | --- | --- | --- | --- |
 //! | ready | started fibers that can go on | its worker | its worker |
@@ -20,7 +23,7 @@
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
 //! | injector of a node | the same, spawned by threads | anybody | any worker, that node's first |
 //! | bound injector of a node | the same, for this node | anybody | workers of that node |
-//! | inbox | started fibers to look at, and fresh ones for this worker alone | anybody | its worker |
+//! | inbox | started fibers to look at, and fresh ones for this worker: spawned for it alone, or given to it | anybody | its worker |
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
 //! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
@@ -36,6 +39,7 @@ mod inbox;
 mod injector;
 pub(crate) mod io;
 pub(crate) mod lasting;
+mod load;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;
