@@ -5,7 +5,7 @@
 //!
 //! A worker's turn ([`worker`]): ready fibers up to a budget ► fresh fibers up to a budget ► the driver, in at most one system
 //! call ► the clock and due timers ► the inbox ► if nothing is runnable: the injectors, other workers' queues in rings outward
-//! ([`rings`]), a short spin, sleep ([`park`]). No source can starve another for more than one budget; a fiber whose operations all
+//! ([`rings`]), a short spin, sleep ([`park`]). No source can starve another for more than one budget (the bound is stated in [`worker`]); a fiber whose operations all
 //! complete inline yields after a number of them ([`current`]), one that computes at its next checkpoint after its time slice
 //! ([`slice`](mod@slice)), which the [`monitor`] watches over from a thread of its own.
 //!

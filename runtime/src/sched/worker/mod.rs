@@ -1,6 +1,21 @@
 //! One worker: a thread that runs fibers until its runtime ends.
 //!
 //! Everything here belongs to the worker's own thread. What other threads may see of it is in its [`Home`].
+//!
+//! # What it promises
+//!
+//! Let `R` be the number of fibers in the ready queue when another enters it. That one is resumed after at most
+//! `R + F * (R / B + 1)` other resumptions on this worker, where `B` is the length of a turn ([`SHORTEST_TURN`] to [`TURN`]) and `F` is
+//! [`FRESH`] and one of an injector:
+//!
+//! - The queue is first in, first out, and a fiber is in it at most once ([`Worker::wake`] asks for its phase), so each of the `R` is resumed once.
+//! - Between two batches of `B` the worker starts at most `F` fibers. Everything else that it does there makes fibers ready and
+//!   resumes none ([`Worker::attend`]): they enter behind.
+//! - A fiber that is given to another worker counts as one of the batch of fresh ones.
+//!
+//! Timers, completions, the inbox: looked at once in each turn, all of what is there. Fresh fibers: every [`OLDEST_EVERY`]th that is started is the
+//! oldest; local ones in order, in between. The injector: every [`INJECTOR_EVERY`] turns, or at once when there is nothing else. Tested, in
+//! resumptions, by `tests/turns.rs`; the guide's chapter "How fibers are scheduled" says the same to users.
 
 mod attend;
 mod placement;

@@ -164,6 +164,8 @@ impl Worker {
     }
 
     fn give(&self, fiber: FiberRef, worker: usize) {
+        // Each is a look into the batch as one that starts here would be, or a long queue would be given away in one turn.
+        self.home.progress.skip_one_of_batch();
         fiber.own.given.set(true);
         self.home.count_given();
         let home = self.scheduler.homes[worker];
