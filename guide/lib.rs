@@ -34,6 +34,7 @@ chapters! {
     epoll: "src/epoll.md",
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",
+    scheduling: "src/scheduling.md",
     performance: "src/performance.md",
     promises: "src/promises.md",
     limits: "src/limits.md",

@@ -2,14 +2,18 @@
 //!
 //! The server is a fiber that accepts and hangs up. The clients are a thread that connects, a burst at a time, and waits for the end
 //! of each connection of the burst; on another processor than the server where there is one.
+//!
+//! Last, how long-lived connections are shared by the workers: counted, not timed.
 
 mod common;
 
 use common::{Run, machine, time_each};
-use fiber::net::{TcpListener, TcpStream};
-use fiber::runtime::Runtime;
+use fiber::net::{SpreadListener, TcpListener, TcpStream};
+use fiber::runtime::{Runtime, current_worker};
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 
 /// A server that is up.
@@ -36,6 +40,60 @@ fn hang_up(connections: impl Iterator<Item = io::Result<TcpStream>>) {
     }
 }
 
+/// How many connections each worker serves, of so many that stay, so many of them made at a time.
+fn shares(workers: usize, connections: usize, burst: usize, spread: bool) -> Vec<usize> {
+    let runtime = common::runtime(workers);
+    let shares: Arc<[AtomicUsize]> = (0..workers).map(|_| AtomicUsize::new(0)).collect();
+    let serve = {
+        let shares = shares.clone();
+        move |mut peer: TcpStream| {
+            shares[current_worker().unwrap()].fetch_add(1, Relaxed);
+            let _ = peer.read(&mut [0; 1]);
+        }
+    };
+    let (report, reports) = channel();
+    runtime.spawn(move || {
+        if spread {
+            let listener = SpreadListener::bind("127.0.0.1:0").unwrap();
+            report.send(listener.local_addr().unwrap()).unwrap();
+            let _ = listener.serve(|peer, _| serve(peer));
+            return;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        report.send(listener.local_addr().unwrap()).unwrap();
+        for peer in listener.incoming() {
+            let (Ok(peer), serve) = (peer, serve.clone()) else { return };
+            fiber::spawn(move || serve(peer));
+        }
+    });
+    let address = reports.recv().unwrap();
+    let counts = || shares.iter().map(|count| count.load(Relaxed)).collect::<Vec<_>>();
+    let mut clients = Vec::new();
+    while clients.len() < connections {
+        clients.extend((0..burst).map(|_| std::net::TcpStream::connect(address).unwrap()));
+        while counts().iter().sum::<usize>() < clients.len() {
+            std::thread::yield_now();
+        }
+    }
+    counts()
+}
+
+fn show_shares(run: &Run) {
+    let connections = run.pick(512, 128);
+    for workers in [2, 4, 8] {
+        let title = format!("shares of {connections} connections, workers: {workers}");
+        if !run.selects(&title) {
+            continue;
+        }
+        println!("\n{title}");
+        for (name, spread) in [("one listener", false), ("SpreadListener", true)] {
+            for burst in [1, 16, 128] {
+                println!("  {name:14}  at a time: {burst:3}  {:?}", shares(workers, connections, burst, spread));
+            }
+        }
+    }
+}
+
 /// So many connections, so many at a time; nanoseconds for each.
 fn put_on(address: SocketAddr, connections: usize, burst: usize) -> f64 {
     let mut clients = Vec::with_capacity(burst);
@@ -52,6 +110,7 @@ fn put_on(address: SocketAddr, connections: usize, burst: usize) -> f64 {
 fn main() {
     let run = Run::start("accepting TCP connections over loopback");
     let processors = machine::processors();
+    let all = processors.clone();
     let (server_side, client_side) = (processors[processors.len() - 1], processors[0]);
     println!("the servers run on processor {server_side}, the clients on {client_side}");
     machine::stay_on(&[server_side]);
@@ -80,4 +139,6 @@ fn main() {
         common::show(&format!("{title}, time"), "ns each", &names, &column(|round| round.0));
         common::show(&format!("{title}, processor time of the server"), "ns each", &names, &column(|round| round.1));
     }
+    machine::stay_on(&all);
+    show_shares(&run);
 }

@@ -137,6 +137,8 @@ pub(crate) struct Own {
     pub(crate) has_coroutines: Cell<bool>,
     /// Its `tracing` spans, as far as they are its own matter.
     pub(crate) spans: Spans,
+    /// Whether the worker that was to start it has given it to another. By whoever has taken it from a queue.
+    pub(crate) given: Cell<bool>,
     /// Why the fiber is not to run.
     pub(crate) refused: Cell<Option<Box<NotStarted>>>,
     /// The innermost time limit that is in force (`sched::cancel`). On top of a coroutine: of those set within it; `nested` knows
@@ -157,6 +159,10 @@ pub(crate) struct Own {
     /// The fiber's own variables, once it has one. Emptied by the fiber when it ends.
     pub(crate) locals: OnceCell<Box<Locals>>,
 }
+
+/// What a fiber does, by the type of its closure: an address that all of them have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(pub(crate) usize);
 
 /// What a record can do, by type of closure and result.
 struct Functions {
@@ -300,6 +306,12 @@ impl Deref for FiberRef {
 }
 
 impl Header {
+    /// What it has in common with all fibers whose closure has the same type.
+    #[inline(always)]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind(ptr::from_ref(self.functions).addr())
+    }
+
     /// A panic that nobody will ask for: it goes to the parent, or to standard error.
     pub(crate) fn lose(&self, panic: Box<dyn Any + Send>) {
         match &self.identity.parent {

@@ -8,7 +8,7 @@ use crate::driver::DriverKind;
 use crate::fiber::stack::SizeClass;
 use crate::sched::monitor::SHORTEST_SLICE;
 use crate::sys::cpu;
-use crate::topology::Topology;
+use crate::topology::{Topology, parse_list};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,8 @@ const SMALLEST_STACK: usize = 16 << 10;
 ///
 /// | method | variable | default |
 /// | --- | --- | --- |
-/// | [`workers`](Self::workers) | `FIBER_WORKERS` | the processors that the process may use |
+/// | [`workers`](Self::workers) | `FIBER_WORKERS` | the processors that the process may use, or those of `cpus` |
+/// | [`cpus`](Self::cpus) | `FIBER_CPUS` | all that the process may use |
 /// | [`stack_size`](Self::stack_size) | `FIBER_STACK_SIZE` | 256 KiB |
 /// | [`numa`](Self::numa) | `FIBER_NUMA` | `any` |
 /// | [`driver`](Self::driver) | `FIBER_DRIVER` | `auto` |
@@ -38,7 +39,7 @@ const SMALLEST_STACK: usize = 16 << 10;
 /// | [`held_limit`](Self::held_limit) | `FIBER_HELD_LIMIT` | 25 ms |
 /// | [`on_held`](Self::on_held) | | standard error |
 ///
-/// Sizes are written `65536`, `64k`, `1m`; durations `500us`, `10ms`, `2s`; switches `0` or `1`.
+/// Sizes are written `65536`, `64k`, `1m`; durations `500us`, `10ms`, `2s`; switches `0` or `1`; CPUs `0-3,8`.
 ///
 /// # Examples
 ///
@@ -51,6 +52,7 @@ const SMALLEST_STACK: usize = 16 << 10;
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     pub(super) workers: Option<usize>,
+    pub(super) cpus: Option<Vec<usize>>,
     pub(super) stack_size: usize,
     pub(super) numa: Numa,
     pub(super) topology: Option<Topology>,
@@ -72,6 +74,7 @@ impl Default for Builder {
     fn default() -> Self {
         Builder {
             workers: None,
+            cpus: None,
             stack_size: SizeClass::DEFAULT.size(),
             numa: Numa::default(),
             topology: None,
@@ -100,6 +103,35 @@ impl Builder {
     /// use, by its affinity and its cgroup's quota. At least one, at most 4096.
     pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = Some(workers);
+        self
+    }
+
+    /// On which CPUs the runtime's threads run: workers, and those for [`blocking`](crate::blocking) calls. Also how many workers there are unless
+    /// [`workers`](Self::workers) says it: one for each of these CPUs, or fewer if the cgroup's quota is for fewer. The default is all CPUs that the
+    /// process may use, by its affinity and its cgroup.
+    ///
+    /// Two runtimes on CPUs of their own do not take time from each other: one for what must answer soon, one for what computes. A worker
+    /// may run on any of the CPUs, or on any of those that are on its node. Threads that fibers start may run on the same CPUs as the worker
+    /// that they were started from, as the kernel has it. With a [`topology`](Self::topology) that is not this machine's, these are CPUs of that one, and threads
+    /// are kept nowhere.
+    ///
+    /// ```
+    /// use fiber::runtime::{Builder, Topology};
+    ///
+    /// let cpus: Vec<usize> = Topology::current().cpus().iter().map(|cpu| cpu.number()).collect();
+    /// let (first, rest) = cpus.split_first().unwrap();
+    /// let front = Builder::new().name("front").cpus([*first]).build()?;
+    /// let back = Builder::new().name("back").cpus(if rest.is_empty() { &cpus } else { rest }.iter().copied()).build()?;
+    /// let back = back.handle();
+    /// let sum = front.run(|| back.spawn(|| (1..=100u64).sum::<u64>()).join().unwrap());
+    /// assert_eq!(sum, 5050);
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Builder {
+        let mut cpus: Vec<usize> = cpus.into_iter().collect();
+        cpus.sort_unstable();
+        cpus.dedup();
+        self.cpus = Some(cpus);
         self
     }
 
@@ -218,7 +250,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError`] if a property cannot be had (also if `numa` names a node without workers), an environment variable cannot be understood, the kernel refuses the driver
+    /// [`RuntimeError`] if a property cannot be had (also if `numa` names a node without workers, or `cpus` a CPU that the process may not use), an environment variable cannot be understood, the kernel refuses the driver
     /// that is asked for, or two tasks chose the same name.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let builder = self.with_environment(|variable| std::env::var(variable).ok())?;
@@ -238,13 +270,16 @@ impl Builder {
 
     /// How many workers there will be.
     pub(super) fn worker_count(&self) -> usize {
-        self.workers.unwrap_or_else(cpu::allowance)
+        let cpus = self.cpus.as_ref().map_or(usize::MAX, Vec::len);
+        self.workers.unwrap_or_else(|| cpu::allowance().min(cpus))
     }
 
     fn with_environment(mut self, read: impl Fn(&str) -> Option<String>) -> Result<Builder, RuntimeError> {
         let environment = Environment(read);
         let workers = |workers| self.workers = Some(workers);
         environment.apply("FIBER_WORKERS", "a number from 1 to 4096", worker_count, workers)?;
+        let cpus = |cpus| self.cpus = Some(cpus);
+        environment.apply("FIBER_CPUS", "CPUs, such as 0-3,8", parse_list, cpus)?;
         let sizes = "a size from 16k to 1g, such as 65536, 64k or 1m";
         environment.apply("FIBER_STACK_SIZE", sizes, stack_size, |size| self.stack_size = size)?;
         let numa = "`any`, `local`, `spread` or the number of a node";
@@ -271,6 +306,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("workers", &self.workers)
+            .field("cpus", &self.cpus)
             .field("stack_size", &self.stack_size)
             .field("numa", &self.numa)
             .field("driver", &self.driver)
@@ -366,6 +402,7 @@ mod tests {
     #[test]
     fn the_environment_wins() {
         assert_eq!(with("FIBER_WORKERS", "3").unwrap().workers, Some(3));
+        assert_eq!(with("FIBER_CPUS", "0-2,8").unwrap().cpus, Some(vec![0, 1, 2, 8]));
         assert_eq!(with("FIBER_STACK_SIZE", "64k").unwrap().stack_size, 65536);
         assert_eq!(with("FIBER_STACK_SIZE", "1 MiB").unwrap().stack_size, 1 << 20);
         assert_eq!(with("FIBER_NUMA", "1").unwrap().numa, Numa::Node(1));
@@ -388,6 +425,7 @@ mod tests {
             ("FIBER_WORKERS", "many"),
             ("FIBER_WORKERS", "0"),
             ("FIBER_WORKERS", "100000"),
+            ("FIBER_CPUS", "first"),
             ("FIBER_STACK_SIZE", "7"),
             ("FIBER_STACK_SIZE", "64q"),
             ("FIBER_STACK_SIZE", "2g"),

@@ -6,6 +6,7 @@ use crate::fiber::stack::StackError;
 use crate::registry::DuplicateTask;
 use crate::sched::monitor::SHORTEST_SLICE;
 use crate::sched::nodes::UnknownNode;
+use crate::topology::format_list;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -27,6 +28,8 @@ pub(super) enum Cause {
     NoWorkers,
     NoBlockingThreads,
     TooManyWorkers(usize),
+    NoCpus,
+    Cpu(usize, Vec<usize>),
     ShortSlice(Duration),
     Environment { variable: &'static str, value: String, expected: &'static str },
     Node(UnknownNode),
@@ -55,6 +58,10 @@ impl fmt::Display for RuntimeError {
                     f,
                     "{workers} workers were asked for, and at most 4096 make sense; the default is one for each processor"
                 )
+            }
+            Cause::NoCpus => f.write_str("a runtime needs at least one CPU, and none was named"),
+            Cause::Cpu(cpu, there) => {
+                write!(f, "CPU {cpu} was named for the runtime, and this process may use {}", format_list(there))
             }
             Cause::ShortSlice(slice) => {
                 write!(f, "a time slice of {slice:?} was asked for, and the shortest is {SHORTEST_SLICE:?}")

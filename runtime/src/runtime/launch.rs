@@ -15,7 +15,7 @@ use crate::sched::worker::{Worker, overflowing_fiber};
 use crate::sched::{Scheduler, Settings, monitor};
 use crate::sys::{affinity, cpu};
 use crate::task::Pool;
-use crate::topology::Topology;
+use crate::topology::{Cpu, Topology};
 use crossbeam_deque::Worker as Deque;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -30,6 +30,7 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         quit::watch().map_err(Cause::Signal)?;
     }
     let topology = builder.topology.clone().unwrap_or_else(Topology::current);
+    let topology = limit(topology, builder.cpus.as_deref())?;
     let plan = Plan::new(&topology, builder.worker_count());
     let nodes = Nodes::new(topology, plan);
     nodes.place(builder.numa, || 0).map_err(Cause::Node)?;
@@ -53,8 +54,10 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     };
     let stacks = stack_pools(&nodes);
     let several = nodes.count() > 1;
+    let is_real = nodes.topology.is_real();
+    let own = builder.cpus.clone().filter(|_| is_real);
     // A worker stays on its node, and a thread that it starts would inherit that.
-    let cpus = if several && nodes.topology.is_real() { affinity::allowed() } else { Vec::new() };
+    let cpus = own.clone().unwrap_or_else(|| if several && is_real { affinity::allowed() } else { Vec::new() });
     let blocking = Pool::new(format!("{}-blocking-", builder.name), builder.blocking_threads, cpus);
     let queues: Vec<Queues> = nodes
         .plan
@@ -71,11 +74,16 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     let mut threads = Vec::with_capacity(queues.len());
     let mut failure = None;
     for (index, queues) in queues.into_iter().enumerate() {
-        let (scheduler, report) = (scheduler.clone(), report.clone());
+        let (scheduler, report, own) = (scheduler.clone(), report.clone(), own.clone());
         workers.one_starts();
         let spawned = thread::Builder::new().name(format!("{}-worker-{index}", builder.name)).spawn({
             let workers = workers.clone();
-            move || work(index, scheduler, queues, &workers, report)
+            move || {
+                if let Some(cpus) = own {
+                    affinity::stay_on(&cpus);
+                }
+                work(index, scheduler, queues, &workers, report);
+            }
         });
         match spawned {
             Ok(thread) => threads.push(thread),
@@ -99,6 +107,20 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
         // Dropping it ends the workers that did start.
         Some(cause) => Err(cause.into()),
     }
+}
+
+/// The machine, less the CPUs that are not for this runtime.
+fn limit(topology: Topology, cpus: Option<&[usize]>) -> Result<Topology, Cause> {
+    let Some(cpus) = cpus else { return Ok(topology) };
+    if cpus.is_empty() {
+        return Err(Cause::NoCpus);
+    }
+    if let Some(&cpu) = cpus.iter().find(|&&cpu| topology.cpu(cpu).is_none()) {
+        let mut there: Vec<usize> = topology.cpus().iter().map(Cpu::number).collect();
+        there.sort_unstable();
+        return Err(Cause::Cpu(cpu, there));
+    }
+    Ok(topology.limited_to(cpus))
 }
 
 /// A worker's own queues of fibers that have not started.

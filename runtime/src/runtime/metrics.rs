@@ -74,6 +74,8 @@ pub struct WorkerMetrics {
     pub stolen_within_node: u64,
     /// The same, from other nodes.
     pub stolen_from_other_nodes: u64,
+    /// Fibers that it gave to other workers before they started, because those had less to do.
+    pub given: u64,
     /// How often it went to sleep for want of work.
     pub sleeps: u64,
 }
@@ -92,6 +94,7 @@ impl WorkerMetrics {
                 stolen_within_cache: home.stolen(Nearness::Cache),
                 stolen_within_node: home.stolen(Nearness::Node),
                 stolen_from_other_nodes: home.stolen(Nearness::Remote),
+                given: home.given(),
                 sleeps: home.sleeps(),
             }
         };

@@ -4,6 +4,7 @@
 //! is closed or that serves another worker by now, and does nothing there.
 
 use super::inbox::{Inbox, Sleep};
+use super::load::Load;
 use super::lookout::{Errand, Errands};
 use super::progress::Progress;
 use super::rings::Nearness;
@@ -36,6 +37,10 @@ pub(crate) struct Home {
     /// Fresh fibers that the worker took from others, by `Nearness`, and how often it slept. Written by the worker alone.
     stolen: [AtomicU64; 4],
     sleeps: AtomicU64,
+    /// Fresh fibers that the worker gave to others. Written by the worker alone.
+    given: AtomicU64,
+    /// What others go by who look for a worker with less to do.
+    pub(crate) load: Load,
     /// The worker's clock, in `clock::COARSE` units, as of its last turn.
     pub(crate) coarse_now: AtomicU32,
 }
@@ -59,6 +64,8 @@ impl Home {
                 progress: Progress::new(),
                 stolen: [const { AtomicU64::new(0) }; 4],
                 sleeps: AtomicU64::new(0),
+                given: AtomicU64::new(0),
+                load: Load::new(),
                 coarse_now: AtomicU32::new(0),
             }))
         })
@@ -85,7 +92,8 @@ impl Home {
     pub(crate) fn retire(&'static self) {
         self.spawned.store(0, Relaxed);
         self.ended.store(0, Relaxed);
-        self.stolen.iter().chain([&self.sleeps]).for_each(|count| count.store(0, Relaxed));
+        self.stolen.iter().chain([&self.sleeps, &self.given]).for_each(|count| count.store(0, Relaxed));
+        self.load.reset();
         RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
@@ -144,6 +152,15 @@ impl Home {
     /// Counts a sleep. By the worker.
     pub(crate) fn count_sleep(&self) {
         self.sleeps.store(self.sleeps.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts a fresh fiber that the worker gave to another. By the worker.
+    pub(crate) fn count_given(&self) {
+        self.given.store(self.given.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(Relaxed)
     }
 
     pub(crate) fn stolen(&self, from: Nearness) -> u64 {

@@ -3,7 +3,8 @@
 //!
 //! A record is in at most one inbox, once: whoever turns its `posted` flag on pushes it, with a reference, and whoever finds
 //! the flag on has nothing to do, because the push that is under way, or done, will be drained after the flag was set. The
-//! consumer clears the flag *before* it looks at the fiber. A fresh fiber that one worker alone may start comes the same way, once. R. K. Treiber, "Systems Programming: Coping with Parallelism"
+//! consumer clears the flag *before* it looks at the fiber. A fresh fiber that one worker alone may start comes the same way, once, and so does one
+//! that another worker gave away. R. K. Treiber, "Systems Programming: Coping with Parallelism"
 //! (IBM RJ 5118, 1986), without its pop: the consumer takes the whole stack at once, so there is no ABA.
 
 use crate::fiber::record::{FiberRef, Header};

@@ -5,12 +5,15 @@
 //!
 //! A worker's turn ([`worker`]): ready fibers up to a budget ► fresh fibers up to a budget ► the driver, in at most one system
 //! call ► the clock and due timers ► the inbox ► if nothing is runnable: the injectors, other workers' queues in rings outward
-//! ([`rings`]), a short spin, sleep ([`park`]). No source can starve another for more than one budget; a fiber whose operations all
+//! ([`rings`]), a short spin, sleep ([`park`]). No source can starve another for more than one budget (the bound is stated in [`worker`]); a fiber whose operations all
 //! complete inline yields after a number of them ([`current`]), one that computes at its next checkpoint after its time slice
 //! ([`slice`](mod@slice)), which the [`monitor`] watches over from a thread of its own.
 //!
 //! Code that is polled cannot suspend; who waits on its behalf, on a worker and elsewhere, is in [`lookout`]. Operations that outlast the
 //! call that began them are in [`lasting`].
+//!
+//! A fiber that has started stays, so a worker that is about to start one which will stay for long may give it to another that has
+//! less to do ([`load`], `worker::placement`).
 //!
 //! | queue | holds | written by | read by |
 //! | --- | --- | --- | --- |
@@ -20,7 +23,7 @@
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
 //! | injector of a node | the same, spawned by threads | anybody | any worker, that node's first |
 //! | bound injector of a node | the same, for this node | anybody | workers of that node |
-//! | inbox | started fibers to look at, and fresh ones for this worker alone | anybody | its worker |
+//! | inbox | started fibers to look at, and fresh ones for this worker: spawned for it alone, or given to it | anybody | its worker |
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
 //! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
@@ -36,6 +39,7 @@ mod inbox;
 mod injector;
 pub(crate) mod io;
 pub(crate) mod lasting;
+mod load;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;

@@ -50,7 +50,7 @@ impl Worker {
         if let Some(fiber) = self.scheduler.nodes.pop(self.node, self.home.progress.turns().is_multiple_of(2)) {
             self.misses.set(0);
             self.stop_searching();
-            self.start(fiber);
+            self.place(fiber, self.bounds_of_node());
             return true;
         }
         let rings = &self.scheduler.nodes.plan.rings[self.index];
@@ -146,9 +146,12 @@ impl Worker {
         }
         let wake_at = [wake_at, limit].into_iter().flatten().min();
         let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
+        let begin = self.now.get();
+        self.publish_rest();
         self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         // The turn begins now: it does not answer for the sleep.
         self.set_clock(clock::now());
+        self.count_slept(self.now.get() - begin);
         self.rested.set(limit.is_some_and(|limit| self.now.get() >= limit));
         if quiet {
             self.scheduler.end_rest();

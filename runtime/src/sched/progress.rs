@@ -94,6 +94,12 @@ impl Progress {
         self.latest.batch_end.load(Relaxed).wrapping_sub(self.resumed()).cast_signed() > 0
     }
 
+    /// One of the batch is not resumed here after all. By the worker.
+    pub(crate) fn skip_one_of_batch(&self) {
+        // The monitor may bring the end forward meanwhile, and that stays.
+        self.latest.batch_end.fetch_sub(1, Relaxed);
+    }
+
     /// The batch ends with the fiber that is running. By the worker or the monitor.
     pub(crate) fn end_batch(&self) {
         let resumed = self.resumed();

@@ -4,7 +4,7 @@
 const HIGHEST: usize = 1 << 20;
 
 /// The numbers of a list such as `0-3,8,10-11`.
-pub(super) fn parse(text: &str) -> Option<Vec<usize>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<usize>> {
     let mut numbers = Vec::new();
     for range in text.trim().split(',').filter(|range| !range.is_empty()) {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<usize>> {
 }
 
 /// A list in the kernel's form.
-pub(super) fn format(numbers: &[usize]) -> String {
+pub(crate) fn format(numbers: &[usize]) -> String {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for &number in numbers {
         match ranges.last_mut() {

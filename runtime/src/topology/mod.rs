@@ -18,6 +18,7 @@ pub(crate) mod sysfs;
 mod tests;
 mod tree;
 
+pub(crate) use list::{format as format_list, parse as parse_list};
 use std::path::Path;
 
 /// The processors and memory of a machine, as far as the process may use them.
@@ -148,6 +149,13 @@ impl Topology {
     pub fn distance(&self, from: u32, to: u32) -> Option<u32> {
         self.node(to)?;
         self.node(from)?.distances.iter().find(|&&(node, _)| node == to).map(|&(_, distance)| distance)
+    }
+
+    /// This machine, as if only these of its CPUs could be used. All of them are there.
+    pub(crate) fn limited_to(mut self, cpus: &[usize]) -> Topology {
+        self.cpus.retain(|cpu| cpus.contains(&cpu.number));
+        self.nodes.iter_mut().for_each(|node| node.cpus.retain(|cpu| cpus.contains(cpu)));
+        self
     }
 
     /// Whether threads can be kept on these CPUs, and memory on these nodes.

@@ -34,7 +34,7 @@ impl Worker {
         self.home.inbox().drain(|fiber| {
             // A wake is posted to the home that a fiber has since it was started.
             if fiber.summons.home().is_null() {
-                self.fresh_local.borrow_mut().push_back(fiber);
+                self.receive(fiber);
             } else {
                 self.look_at(&fiber);
             }
@@ -45,8 +45,9 @@ impl Worker {
             && let Some(fiber) = self.scheduler.nodes.pop(self.node, turn.is_multiple_of(2))
         {
             self.stop_searching();
-            self.start(fiber);
+            self.place(fiber, self.bounds_of_node());
         }
+        self.publish_load();
         self.follow_stage();
         self.deliver_postponed();
     }

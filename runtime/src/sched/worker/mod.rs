@@ -1,8 +1,24 @@
 //! One worker: a thread that runs fibers until its runtime ends.
 //!
 //! Everything here belongs to the worker's own thread. What other threads may see of it is in its [`Home`].
+//!
+//! # What it promises
+//!
+//! Let `R` be the number of fibers in the ready queue when another enters it. That one is resumed after at most
+//! `R + F * (R / B + 1)` other resumptions on this worker, where `B` is the length of a turn ([`SHORTEST_TURN`] to [`TURN`]) and `F` is
+//! [`FRESH`] and one of an injector:
+//!
+//! - The queue is first in, first out, and a fiber is in it at most once ([`Worker::wake`] asks for its phase), so each of the `R` is resumed once.
+//! - Between two batches of `B` the worker starts at most `F` fibers. Everything else that it does there makes fibers ready and
+//!   resumes none ([`Worker::attend`]): they enter behind.
+//! - A fiber that is given to another worker counts as one of the batch of fresh ones.
+//!
+//! Timers, completions, the inbox: looked at once in each turn, all of what is there. Fresh fibers: every [`OLDEST_EVERY`]th that is started is the
+//! oldest; local ones in order, in between. The injector: every [`INJECTOR_EVERY`] turns, or at once when there is nothing else. Tested, in
+//! resumptions, by `tests/turns.rs`; the guide's chapter "How fibers are scheduled" says the same to users.
 
 mod attend;
+mod placement;
 mod spawn;
 mod start;
 
@@ -24,6 +40,7 @@ use crate::fiber::slot::{FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, StackCache, StackError};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
+use placement::{Bounds, Placement};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -93,6 +110,7 @@ pub(crate) struct Worker {
     /// Whether the latest sleep was a rest that nothing ended but its time.
     pub(super) rested: Cell<bool>,
     pub(super) surfeit: Surfeit,
+    placement: Placement,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -136,6 +154,7 @@ impl Worker {
         let mut free = Vec::new();
         home.slots.all(&mut free);
         let now = clock::now();
+        let placement = Placement::new(free.len(), now);
         Ok(Worker {
             index,
             node: scheduler.nodes.plan.node_of[index],
@@ -171,6 +190,7 @@ impl Worker {
 
             rested: Cell::new(false),
             surfeit: Surfeit::default(),
+            placement,
             scheduler,
         })
     }
@@ -262,9 +282,9 @@ impl Worker {
         }
     }
 
-    /// Runs a fiber until it suspends or ends.
+    /// Runs a fiber until it suspends or ends. Whether it has ended.
     #[inline(always)]
-    fn resume(&self, slot: &Slot) {
+    fn resume(&self, slot: &Slot) -> bool {
         self.points.pass(Current { worker: self, slot });
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
@@ -275,7 +295,7 @@ impl Worker {
         self.current.set(ptr::null());
         if ended {
             self.finish(slot);
-            return;
+            return true;
         }
         if let Some(after) = self.after.take() {
             // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
@@ -284,37 +304,38 @@ impl Worker {
             }
         }
         self.points.pass(Current { worker: self, slot });
+        false
     }
 
     /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
     fn start_fresh(&self) {
         self.home.progress.begin_batch(FRESH);
         while self.home.progress.has_next_of_batch()
-            && let Some(fiber) = self.next_fresh()
+            && let Some((fiber, bounds)) = self.next_fresh()
         {
-            self.start(fiber);
+            self.place(fiber, bounds);
         }
     }
 
-    fn next_fresh(&self) -> Option<FiberRef> {
+    fn next_fresh(&self) -> Option<(FiberRef, Bounds)> {
         let taken = self.fresh_taken.get().wrapping_add(1);
         self.fresh_taken.set(taken);
         // Also while there are local ones, which go first otherwise and could spawn each other for ever.
         if taken.is_multiple_of(OLDEST_EVERY) {
             // Of the two stealable queues in turn.
             let bound = self.scheduler.bound.get(self.index).filter(|_| taken.is_multiple_of(2 * OLDEST_EVERY));
+            let bounds = if bound.is_some() { Bounds::Node } else { Bounds::None };
             if let Some(fiber) = bound.unwrap_or(&self.scheduler.stealers[self.index]).steal().success() {
-                return Some(fiber);
+                return Some((fiber, bounds));
             }
         }
         if let Some(fiber) = self.fresh_local.borrow_mut().pop_front() {
-            return Some(fiber);
+            return Some((fiber, Bounds::Worker));
         }
-        match &self.bound {
-            None => self.fresh.pop(),
-            Some(bound) if taken.is_multiple_of(2) => bound.pop().or_else(|| self.fresh.pop()),
-            Some(bound) => self.fresh.pop().or_else(|| bound.pop()),
-        }
+        let free = || Some((self.fresh.pop()?, Bounds::None));
+        let Some(bound) = &self.bound else { return free() };
+        let bound = || Some((bound.pop()?, Bounds::Node));
+        if taken.is_multiple_of(2) { bound().or_else(free) } else { free().or_else(bound) }
     }
 
     /// The running fiber's slot.

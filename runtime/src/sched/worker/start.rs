@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::fiber::context::Context;
-use crate::fiber::record::{FiberRef, Header};
+use crate::fiber::record::{FiberRef, Header, Kind};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
@@ -14,6 +14,12 @@ use std::sync::Arc;
 impl Worker {
     /// Gives a fresh fiber a stack and runs it.
     pub(in crate::sched) fn start(&self, fiber: FiberRef) {
+        let kind = fiber.kind();
+        self.start_of(fiber, kind);
+    }
+
+    /// Gives a fresh fiber of this kind a stack and runs it.
+    pub(super) fn start_of(&self, fiber: FiberRef, kind: Kind) {
         let stack = match self.take_stack(&fiber) {
             Ok(stack) => stack,
             Err(error) => {
@@ -48,7 +54,8 @@ impl Worker {
         let context = Context::new(stack, slot.as_ptr(), fiber_main);
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, context) };
-        self.resume(slot);
+        let ended = self.resume(slot);
+        self.home.load.note(kind, !ended);
     }
 
     pub(super) fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
@@ -83,6 +90,7 @@ impl Worker {
                 return slot;
             }
             self.home.slots.grow(&mut free);
+            self.count_slots(free.len());
         }
     }
 
