@@ -1,7 +1,7 @@
 //! From a file to a connection, without a way through the program's memory.
 #![allow(unsafe_code, reason = "submits operations")]
 
-use super::mode::Mode;
+use super::connection::Connection;
 use super::socket;
 use super::{TcpStream, UnixStream};
 use crate::driver::Operation;
@@ -19,12 +19,6 @@ const PIECE: usize = 1 << 20;
 /// How much passes at once where it takes the way through the program's memory.
 const BUFFER: usize = 64 << 10;
 
-/// A connection that a file is to be sent to.
-pub(crate) struct Sending<'a> {
-    socket: BorrowedFd<'a>,
-    mode: &'a Mode,
-}
-
 /// The kernel does not move data from this file to this socket.
 struct Unable;
 
@@ -38,7 +32,7 @@ impl Deadline {
     }
 }
 
-impl Sending<'_> {
+impl Connection<'_> {
     /// Sends so much of the file from this offset on, or what there is. Less, if something comes between after a part was sent.
     fn send(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
         if len > BUFFER as u64
@@ -203,12 +197,7 @@ macro_rules! send_file {
             /// # }).unwrap();
             /// ```
             pub fn send_file(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
-                self.sending().send(file, offset, len)
-            }
-
-            /// The connection as the end of a copy.
-            pub(crate) fn sending(&self) -> Sending<'_> {
-                Sending { socket: self.as_fd(), mode: &self.mode }
+                self.connection().send(file, offset, len)
             }
         }
     };
