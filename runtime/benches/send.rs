@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Run, machine, time_each};
-use fiber::net::TcpStream;
+use fiber::net::{TcpStream, UnixStream};
 use fiber::runtime::Runtime;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -66,6 +66,63 @@ fn files(run: &Run, runtime: &Runtime) {
     }
 }
 
+/// From a connection into a pipe, such as that of a child process; threads fill the one and empty the other.
+fn into_pipes(run: &Run, runtime: &Runtime) {
+    let names = ["through a buffer", "io::copy"];
+    for local in [true, false] {
+        let title = format!("into a pipe, 16 MiB, from {}", if local { "a local connection" } else { "TCP" });
+        if !run.selects(&title) {
+            continue;
+        }
+        let pieces = run.pick(256, 16);
+        let rounds = run.alternate(7, names.len(), |subject| {
+            let (local_from, local_to) = UnixStream::pair().unwrap();
+            let (tcp_from, tcp_to) = tcp_pair();
+            runtime.run(move || {
+                let (mut reader, mut writer) = fiber::io::pipe().unwrap();
+                let (mut local_from, mut tcp_from) = (local_from, tcp_from);
+                let (whole, own) = (machine::read(machine::PROCESS_CLOCK), machine::read(machine::thread_clock()));
+                let filling = thread::spawn(move || {
+                    let data = vec![1; 64 << 10];
+                    let (mut local_to, mut tcp_to) = (local_to, tcp_to);
+                    let to: &mut dyn Write = if local { &mut local_to } else { &mut tcp_to };
+                    (0..pieces).for_each(|_| to.write_all(&data).unwrap());
+                });
+                let emptying = thread::spawn(move || {
+                    let mut buf = vec![0; 1 << 20];
+                    while reader.read(&mut buf).unwrap() > 0 {}
+                });
+                let each = time_each(1, || {
+                    let copied = match (local, subject) {
+                        (true, 0) => fiber::io::copy(&mut Read::by_ref(&mut local_from).take(u64::MAX), &mut writer),
+                        (true, _) => fiber::io::copy(&mut local_from, &mut writer),
+                        (false, 0) => fiber::io::copy(&mut Read::by_ref(&mut tcp_from).take(u64::MAX), &mut writer),
+                        (false, _) => fiber::io::copy(&mut tcp_from, &mut writer),
+                    };
+                    assert_eq!(copied.unwrap(), (pieces * (64 << 10)) as u64);
+                });
+                drop(writer);
+                let own = (machine::read(machine::thread_clock()) - own) as f64;
+                fiber::blocking(|| (filling.join().unwrap(), emptying.join().unwrap()));
+                (each, own, (machine::read(machine::PROCESS_CLOCK) - whole) as f64)
+            })
+        });
+        let column = |pick: fn(&(f64, f64, f64)) -> f64| -> Vec<Vec<f64>> {
+            rounds.iter().map(|rounds| rounds.iter().map(pick).collect()).collect()
+        };
+        common::show(&format!("{title}, time"), "ns each", &names, &column(|round| round.0));
+        common::show(&format!("{title}, processor time of the worker"), "ns each", &names, &column(|round| round.1));
+        common::show(&format!("{title}, processor time of the process"), "ns each", &names, &column(|round| round.2));
+    }
+}
+
+fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let far = listener.accept().unwrap().0;
+    (TcpStream::from(OwnedFd::from(near)), TcpStream::from(OwnedFd::from(far)))
+}
+
 fn main() {
     let run = Run::start("sending over loopback");
     let processors = machine::processors();
@@ -75,6 +132,7 @@ fn main() {
     let runtime = common::runtime(1);
     machine::stay_on(&[far_side]);
     files(&run, &runtime);
+    into_pipes(&run, &runtime);
     for (size, times) in [(4 << 10, 300), (64 << 10, 200), (1 << 20, 30)] {
         let title = format!("send, KiB: {}", size >> 10);
         if !run.selects(&title) {

@@ -30,7 +30,7 @@ pub(crate) struct Arm {
 }
 
 /// The methods that stand for an event in an arm, which is what the method `<name>_event` returns.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 15] = [
     "recv",
     "send",
     "join",
@@ -45,6 +45,7 @@ const EVENTS: [&str; 14] = [
     "acquire_many_owned",
     "readable",
     "writable",
+    "wait",
 ];
 
 const FORM: &str = "an arm is `pattern = event => body`";

@@ -46,6 +46,11 @@ impl DriverError {
         }
     }
 
+    /// Whether the kernel has no memory for the rings, or lets this user have no more.
+    pub(crate) fn lacks_memory(&self) -> bool {
+        self.step == Step::Setup && self.raw_os_error() == Some(libc::ENOMEM)
+    }
+
     #[cfg(test)]
     pub(super) fn with_sysctl(step: Step, errno: i32, disabled: Option<u32>) -> DriverError {
         DriverError { step, error: io::Error::from_raw_os_error(errno), disabled }
@@ -97,9 +102,9 @@ impl fmt::Display for DriverError {
             ),
             (Some(libc::ENOMEM), _) if self.step != Step::Epoll => write!(
                 f,
-                "no memory for the queues of {call} ({}): before Linux 5.12 they count as locked memory, so raise \
-                 `ulimit -l` (RLIMIT_MEMLOCK); on newer kernels raise the memory limit of the process's cgroup, or use \
-                 fewer workers",
+                "no memory for the queues of {call} ({}): on most kernels they count as locked memory, of all processes of \
+                 this user together, so raise `ulimit -l` (RLIMIT_MEMLOCK), raise the memory limit of the process's cgroup, or \
+                 use fewer workers; driver `auto` does without io_uring then",
                 self.error
             ),
             (Some(libc::EMFILE), _) => write!(

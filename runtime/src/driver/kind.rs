@@ -14,7 +14,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DriverKind {
-    /// io_uring; where it is missing, too old or forbidden, epoll. A lack of descriptors or memory is an error.
+    /// io_uring; where it is missing, too old or forbidden, or where the user may lock too little memory for its rings, epoll. A lack of
+    /// descriptors is an error.
     #[default]
     Auto,
     /// io_uring (Linux 5.11 or later); an error where it is missing or forbidden.

@@ -129,9 +129,37 @@ pub(crate) struct DriverConfig {
     ///
     /// The default is 4096: 64 KiB of kernel memory. Overflow loses nothing, it is only slower.
     pub(crate) completion_entries: u32,
+    /// What epoll's driver calls itself if it is asked for.
+    pub(crate) epoll_name: &'static str,
     /// What is to go wrong.
     #[cfg(test)]
     pub(crate) plan: Option<std::sync::Arc<faulty::Plan>>,
+}
+
+impl DriverConfig {
+    /// Makes do with less memory of the kernel's; `false` if there is no less.
+    ///
+    /// Rings count as locked memory, unless the user may lock as much as it likes (`CAP_IPC_LOCK`), before Linux 5.12 and again later (6.18): at the
+    /// usual limit of 8 MiB there is enough for 97 rings of the default size, for all processes of a user together; at 64 KiB, the limit of old,
+    /// not for one.
+    pub(crate) fn make_smaller(&mut self) -> bool {
+        /// 4 KiB of entries and 8 KiB of completions.
+        const SMALL: (u32, u32) = (64, 512);
+        if self.kind == DriverKind::Epoll {
+            return false;
+        }
+        if self.submission_entries > SMALL.0 || self.completion_entries > SMALL.1 {
+            self.submission_entries = self.submission_entries.min(SMALL.0);
+            self.completion_entries = self.completion_entries.min(SMALL.1);
+            return true;
+        }
+        let without = self.kind == DriverKind::Auto;
+        if without {
+            self.kind = DriverKind::Epoll;
+            self.epoll_name = "epoll (no memory for io_uring)";
+        }
+        without
+    }
 }
 
 impl Default for DriverConfig {
@@ -140,6 +168,7 @@ impl Default for DriverConfig {
             kind: DriverKind::Auto,
             submission_entries: 256,
             completion_entries: 4096,
+            epoll_name: "epoll",
             #[cfg(test)]
             plan: None,
         }
@@ -178,7 +207,7 @@ impl Driver {
 
     fn sound(config: &DriverConfig) -> Result<Driver, DriverError> {
         if config.kind == DriverKind::Epoll {
-            return epoll::Epoll::new(config, "epoll").map(Driver::Epoll);
+            return epoll::Epoll::new(config, config.epoll_name).map(Driver::Epoll);
         }
         let error = match uring::Uring::new(config) {
             Ok(driver) => return Ok(Driver::Uring(driver)),

@@ -6,8 +6,10 @@ use crate::driver::DriverKind;
 use crate::driver::faulty::{Fault, Plan};
 use crate::fs::{self, File, OpenOptions};
 use crate::io::{copy, pipe};
+use crate::os::unix::net::UnixStream;
 use crate::runtime::Builder;
 use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 #[test]
@@ -127,6 +129,24 @@ fn copies() {
         });
         std::fs::remove_file(source).unwrap();
         std::fs::remove_file(target).unwrap();
+
+        // From connection to pipe.
+        let (mut reader, mut writer) = notes.again(pipe);
+        let (mut near, mut far) = notes.again(UnixStream::pair);
+        crate::scope(|scope| {
+            let copying = scope.spawn(move || copy(&mut near, &mut writer));
+            let sending = scope.spawn(|| far.write_all(&data).and_then(|()| far.shutdown(Shutdown::Write)));
+            let received = notes.take(&mut reader, data.len() + 1);
+            let sent = sending.join().unwrap();
+            let copied = copying.join().unwrap();
+            let whole = sent.is_ok() && copied.is_ok();
+            for error in [sent.err(), copied.err()].into_iter().flatten() {
+                if error.kind() != std::io::ErrorKind::BrokenPipe {
+                    notes.note(error);
+                }
+            }
+            arrived(&received, &data, whole);
+        });
     });
 }
 

@@ -8,6 +8,7 @@ use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::os::unix::net::UnixStream;
 use crate::process::{Command, Stdio};
 use crate::runtime::{Builder, Handle, Reason, Runtime, State};
+use crate::signal::{Signal, Signals};
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
@@ -77,6 +78,9 @@ fn no_descriptors() {
             client.write_all(b"still here").unwrap();
             // The pool has its threads.
             assert!(Command::new("true").status().unwrap().success());
+            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let (file, (near, mut far)) =
+                (File::open(std::env::current_exe().unwrap()).unwrap(), UnixStream::pair().unwrap());
             without_descriptors(|| {
                 for _ in 0..3 {
                     has_none(File::open("/dev/null"));
@@ -91,6 +95,17 @@ fn no_descriptors() {
                     has_none(listener.accept());
                     has_none(Command::new("cat").stdin(Stdio::piped()).spawn().map(drop));
                 }
+                // What would like one, and can do without, works.
+                crate::scope(|scope| {
+                    scope.spawn(|| far.read_exact(&mut vec![0; 200_000]).unwrap());
+                    assert_eq!(near.send_file(&file, 0, 200_000).unwrap(), 200_000);
+                });
+                drop(child.stdin.take());
+                let status = crate::select! {
+                    status = child.wait() => status,
+                };
+                assert!(status.unwrap().success());
+                has_none(Signals::new([Signal::SIGUSR1]).map(drop));
                 // What needs none works.
                 client.write_all(b", and more").unwrap();
                 assert!(crate::fs::metadata("/dev/null").is_ok());
@@ -122,6 +137,93 @@ fn no_descriptors_for_a_runtime() {
         assert!(error.contains("ulimit -n"), "{error}");
         assert_eq!(descriptors(), before);
         build().unwrap().run(|| assert!(File::open("/dev/null").is_ok()));
+    }
+}
+
+/// Becomes a user of whom there are no other processes, and who may lock so much memory.
+fn become_nobody(locked: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: locked, rlim_max: locked };
+    let id = 40_000 + std::process::id() % 20_000;
+    // SAFETY: the kernel reads the limit, during the first call; the others pass no memory.
+    let done = unsafe {
+        [
+            libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit),
+            libc::setgroups(0, std::ptr::null()),
+            libc::setgid(id),
+            libc::setuid(id),
+        ]
+    };
+    assert_eq!(done, [0; 4], "{}", io::Error::last_os_error());
+}
+
+/// Whether a test of limits can be made, which needs io_uring and the right to become somebody else; says so if not.
+fn can_lose_memory() -> bool {
+    // SAFETY: no memory is passed.
+    let root = unsafe { libc::geteuid() } == 0;
+    let chosen = std::env::var_os("FIBER_DRIVER").is_some();
+    let possible = root && !chosen && Builder::new().workers(1).driver(DriverKind::IoUring).build().is_ok();
+    if !possible {
+        eprintln!("skipped: it is not run by root, there is no io_uring, or the environment has chosen the driver");
+    }
+    possible
+}
+
+/// Without memory for any ring it does without io_uring, or says what is missing, as it was asked; unless this kernel does not count rings.
+#[test]
+fn no_locked_memory() {
+    if let Some(output) = rerun(module_path!(), "no_locked_memory") {
+        return assert_passed(&output);
+    }
+    if !can_lose_memory() {
+        return;
+    }
+    become_nobody(0);
+    let build = |kind| Builder::new().workers(2).held_limit(None).driver(kind).build();
+    let counted = match build(DriverKind::IoUring) {
+        Ok(_) => false,
+        Err(error) => {
+            assert!(error.to_string().contains("ulimit -l"), "{error}");
+            true
+        }
+    };
+    let expected = if counted { "epoll (no memory for io_uring)" } else { "io_uring" };
+    let runtime = build(DriverKind::Auto).unwrap();
+    runtime.run(|| {
+        assert!(Handle::try_current().unwrap().dump().to_string().contains(expected));
+        let (mut reader, mut writer) = pipe().unwrap();
+        crate::scope(|scope| {
+            scope.spawn(|| reader.read_exact(&mut [0; 5]).unwrap());
+            writer.write_all(b"works").unwrap();
+        });
+    });
+}
+
+/// With memory for small rings it has small ones.
+#[test]
+fn little_locked_memory() {
+    if let Some(output) = rerun(module_path!(), "little_locked_memory") {
+        return assert_passed(&output);
+    }
+    if !can_lose_memory() {
+        return;
+    }
+    become_nobody(64 << 10);
+    for kind in [DriverKind::Auto, DriverKind::IoUring] {
+        let runtime = Builder::new().workers(2).held_limit(None).driver(kind).build().unwrap();
+        assert_eq!(runtime.handle().driver(), DriverKind::IoUring);
+        runtime.run(|| {
+            let (reader, mut writer) = pipe().unwrap();
+            crate::scope(|scope| {
+                let readers: Vec<_> =
+                    (0..1000).map(|_| scope.spawn(|| (&reader).read_exact(&mut [0; 7]).unwrap())).collect();
+                until_all_wait(1000);
+                writer.write_all(&[1; 7000]).unwrap();
+                readers.into_iter().for_each(|reader| reader.join().unwrap());
+            });
+        });
+        drop(runtime);
+        // The kernel gives the memory back in its own time.
+        std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
 

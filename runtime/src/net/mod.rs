@@ -82,6 +82,7 @@
 mod addr;
 mod arrivals;
 pub(crate) mod attempt;
+mod connection;
 mod exchange;
 mod halves;
 mod listening;
@@ -102,8 +103,9 @@ mod zero_copy;
 mod tests;
 
 pub use addr::ToSocketAddrs;
+pub(crate) use connection::Connection;
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, Stream, WriteHalf};
-pub(crate) use send_file::Sending;
+pub(crate) use socket::as_std_times_out;
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{AcceptStream, Incoming, SpreadListener, TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -1,7 +1,7 @@
 //! From a file to a connection, without a way through the program's memory.
 #![allow(unsafe_code, reason = "submits operations")]
 
-use super::mode::Mode;
+use super::connection::Connection;
 use super::socket;
 use super::{TcpStream, UnixStream};
 use crate::driver::Operation;
@@ -19,12 +19,6 @@ const PIECE: usize = 1 << 20;
 /// How much passes at once where it takes the way through the program's memory.
 const BUFFER: usize = 64 << 10;
 
-/// A connection that a file is to be sent to.
-pub(crate) struct Sending<'a> {
-    socket: BorrowedFd<'a>,
-    mode: &'a Mode,
-}
-
 /// The kernel does not move data from this file to this socket.
 struct Unable;
 
@@ -38,7 +32,7 @@ impl Deadline {
     }
 }
 
-impl Sending<'_> {
+impl Connection<'_> {
     /// Sends so much of the file from this offset on, or what there is. Less, if something comes between after a part was sent.
     fn send(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
         if len > BUFFER as u64
@@ -80,7 +74,8 @@ impl Sending<'_> {
         deadline: Deadline,
         sent: &mut u64,
     ) -> io::Result<Result<(), Unable>> {
-        let (out, into) = pipe()?;
+        // Without a descriptor for it, too, the file can be sent.
+        let Ok((out, into)) = pipe() else { return Ok(Err(Unable)) };
         while *sent < len {
             let piece = PIECE.min(usize::try_from(len - *sent).unwrap_or(PIECE));
             let from = splice(file.as_fd(), offset + *sent, into.as_fd(), piece);
@@ -203,12 +198,7 @@ macro_rules! send_file {
             /// # }).unwrap();
             /// ```
             pub fn send_file(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
-                self.sending().send(file, offset, len)
-            }
-
-            /// The connection as the end of a copy.
-            pub(crate) fn sending(&self) -> Sending<'_> {
-                Sending { socket: self.as_fd(), mode: &self.mode }
+                self.connection().send(file, offset, len)
             }
         }
     };

@@ -438,7 +438,7 @@ fn is<T>(result: &io::Result<T>, errno: i32) -> bool {
 }
 
 /// A time limit of the socket shows in std as `EAGAIN`, which is what the kernel says.
-pub(super) fn as_std_times_out(error: io::Error) -> io::Error {
+pub(crate) fn as_std_times_out(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ETIME) => io::Error::from_raw_os_error(libc::EAGAIN),
         _ => error,

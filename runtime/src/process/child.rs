@@ -4,6 +4,7 @@ use super::exit::Process;
 use super::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 use crate::Cancelled;
 use crate::sched::io::on_fiber;
+use crate::select::{Event, Selectable};
 use std::io::{self, Read};
 use std::{fmt, process, thread};
 
@@ -107,6 +108,39 @@ impl Child {
         self.process.ended()
     }
 
+    /// What [`wait`](Self::wait) waits for, as an event for [`select!`](crate::select!), where it is what `wait()` stands for.
+    ///
+    /// It leaves the child's standard input open, and if another arm happens the child is as it was. It takes a descriptor, which the child
+    /// keeps until it is dropped; where there is none to be had, and on an ordinary thread, the process is looked at every 1 to 32 milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::process::Child::try_wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::process::Command;
+    /// use fiber::select;
+    /// use fiber::time::{Duration, after};
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// let in_time = select! {
+    ///     status = child.wait() => Some(status?),
+    ///     () = after(Duration::from_millis(10)) => None,
+    /// };
+    /// assert!(in_time.is_none(), "it runs on");
+    /// child.kill()?;
+    /// let status = child.wait()?;
+    /// assert!(!status.success());
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn wait_event(&mut self) -> impl Event<Output = io::Result<ExitStatus>> {
+        self.process.end()
+    }
+
     /// The status of the child if it has ended. Does not suspend, and leaves its standard input open.
     ///
     /// # Errors
@@ -173,6 +207,15 @@ fn read_both(mut out: ChildStdout, stdout: &mut Vec<u8>, mut err: ChildStderr, s
         // It has nothing to panic about: without a result it was cancelled, as everything is at the end of a runtime.
         errors.join().unwrap_or_else(|_| Err(io::Error::other(Cancelled))).map(drop)
     })
+}
+
+/// Its end.
+impl Selectable for &mut Child {
+    type Output = io::Result<ExitStatus>;
+
+    fn into_event(self) -> impl Event<Output = io::Result<ExitStatus>> {
+        self.wait_event()
+    }
 }
 
 /// A child that was started by std, with its pipes. It is not killed when it is dropped.

@@ -1,11 +1,13 @@
 //! Waiting for the end of a process.
 
+use super::event::End;
 use crate::fiber::Reason;
 use crate::sched::cancel::shielded;
 use crate::sched::io::{ask_patiently, charge, on_fiber, poll};
+use crate::sched::select::Readiness;
 use crate::sys;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ExitStatus};
 
 /// A process that was started, without its pipes.
@@ -16,11 +18,13 @@ pub(super) struct Process {
     kill_on_drop: bool,
     /// Whether its end was seen.
     seen: bool,
+    /// Its descriptor, from the first time that its end was an event.
+    end: Option<OwnedFd>,
 }
 
 impl Process {
     pub(super) fn new(inner: Child, kill_on_drop: bool) -> Process {
-        Process { inner, kill_on_drop, seen: false }
+        Process { inner, kill_on_drop, seen: false, end: None }
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -73,6 +77,16 @@ impl Process {
             return sys::process::has_ended(self.id(), true).map(drop);
         }
         self.until_ended()
+    }
+
+    /// The end as an event.
+    pub(super) fn end(&mut self) -> End<'_> {
+        if self.end.is_none() && !self.seen {
+            // Where the system cannot say when, it is looked at now and then.
+            self.end = sys::process::watch(self.id()).ok();
+        }
+        let told = self.end.as_ref().map(|end| Readiness::new(end.as_fd(), libc::POLLIN));
+        End::new(&mut self.inner, &mut self.seen, told)
     }
 
     /// Waits for the end, on a fiber.

@@ -45,6 +45,7 @@
 mod child;
 mod command;
 mod end;
+mod event;
 mod exit;
 mod stdio;
 pub(crate) mod unix;

@@ -1,5 +1,6 @@
 //! How a runtime is to be set up: from code, and from the environment, which wins.
 
+use super::environment::{Environment, warn_of_unknown};
 use super::error::{Cause, RuntimeError};
 use super::handle::Runtime;
 use super::held::{HeldWorker, OnHeld};
@@ -38,6 +39,8 @@ const SMALLEST_STACK: usize = 16 << 10;
 /// | [`timeslice`](Self::timeslice) | `FIBER_TIMESLICE` | 5 ms |
 /// | [`held_limit`](Self::held_limit) | `FIBER_HELD_LIMIT` | 25 ms |
 /// | [`on_held`](Self::on_held) | | standard error |
+///
+/// A variable `FIBER_...` that is not in this table has no effect; the first runtime of a process says so, on standard error.
 ///
 /// Sizes are written `65536`, `64k`, `1m`; durations `500us`, `10ms`, `2s`; switches `0` or `1`; CPUs `0-3,8`.
 ///
@@ -254,6 +257,7 @@ impl Builder {
     /// that is asked for, or two tasks chose the same name.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let builder = self.with_environment(|variable| std::env::var(variable).ok())?;
+        warn_of_unknown();
         match builder.workers {
             Some(0) => return Err(Cause::NoWorkers.into()),
             Some(workers) if workers > MOST_WORKERS => return Err(Cause::TooManyWorkers(workers).into()),
@@ -321,28 +325,6 @@ impl fmt::Debug for Builder {
     }
 }
 
-struct Environment<R>(R);
-
-impl<R: Fn(&str) -> Option<String>> Environment<R> {
-    fn apply<T>(
-        &self,
-        variable: &'static str,
-        expected: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-        set: impl FnOnce(T),
-    ) -> Result<(), RuntimeError> {
-        // An empty variable is one that a script forgot to fill, not a value.
-        let Some(value) = (self.0)(variable).filter(|value| !value.is_empty()) else {
-            return Ok(());
-        };
-        match parse(value.trim()) {
-            Some(parsed) => set(parsed),
-            None => return Err(Cause::Environment { variable, value, expected }.into()),
-        }
-        Ok(())
-    }
-}
-
 fn worker_count(text: &str) -> Option<usize> {
     positive(text).filter(|&workers| workers <= MOST_WORKERS)
 }
@@ -393,6 +375,7 @@ fn switch(text: &str) -> Option<bool> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::environment::KNOWN;
     use super::*;
 
     fn with(variable: &'static str, value: &'static str) -> Result<Builder, RuntimeError> {
@@ -412,6 +395,17 @@ mod tests {
         assert_eq!(with("FIBER_SHUTDOWN_TIMEOUT", "250ms").unwrap().shutdown_timeout, Duration::from_millis(250));
         assert!(with("FIBER_DUMP_ON_SIGQUIT", "1").unwrap().dump_on_sigquit);
         assert!(with("FIBER_MEASURE_STACKS", "1").unwrap().measure_stacks);
+    }
+
+    #[test]
+    fn all_that_is_read_is_known() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let asking = |variable: &str| {
+            asked.borrow_mut().push(variable.to_owned());
+            None
+        };
+        let _ = Builder::new().with_environment(asking).unwrap();
+        assert_eq!(*asked.borrow(), KNOWN);
     }
 
     #[test]

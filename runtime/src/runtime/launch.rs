@@ -20,9 +20,34 @@ use crossbeam_deque::Worker as Deque;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
+
+/// How long the kernel takes to give back the memory of rings that were closed: it does so in its own time.
+const GIVEN_BACK: Duration = Duration::from_millis(20);
 
 /// Starts a runtime, or leaves nothing behind.
+///
+/// Where there is not enough memory for the rings of all workers, which may be limited for each user, it tries rings that take a fifth of it,
+/// and then, unless io_uring is asked for, does without. The workers of one runtime are all of one kind.
 pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
+    #[cfg(not(test))]
+    let driver = DriverConfig::default();
+    #[cfg(test)]
+    let driver = builder.driver_config.clone();
+    let mut driver = DriverConfig { kind: builder.driver, ..driver };
+    loop {
+        let error = match launch_on(&builder, &driver) {
+            Err(Cause::Driver(error)) if error.lacks_memory() => error,
+            result => return Ok(result?),
+        };
+        if !driver.make_smaller() {
+            return Err(Cause::Driver(error).into());
+        }
+        thread::sleep(GIVEN_BACK);
+    }
+}
+
+fn launch_on(builder: &Builder, driver: &DriverConfig) -> Result<Runtime, Cause> {
     SizeClass::for_size(builder.stack_size).map_err(Cause::Stack)?;
     crate::registry::check().map_err(Cause::Duplicate)?;
     overflow::install();
@@ -34,16 +59,12 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
     let plan = Plan::new(&topology, builder.worker_count());
     let nodes = Nodes::new(topology, plan);
     nodes.place(builder.numa, || 0).map_err(Cause::Node)?;
-    #[cfg(not(test))]
-    let driver = DriverConfig::default();
-    #[cfg(test)]
-    let driver = builder.driver_config.clone();
     let settings = Settings {
         name: builder.name.clone(),
         stack_size: builder.stack_size,
         measure_stacks: builder.measure_stacks,
         numa: builder.numa,
-        driver: DriverConfig { kind: builder.driver, ..driver },
+        driver: driver.clone(),
         timeslice: builder.timeslice,
         held_limit: builder.held_limit,
         held: Box::new({
@@ -105,7 +126,7 @@ pub(super) fn launch(builder: Builder) -> Result<Runtime, RuntimeError> {
             Ok(runtime)
         }
         // Dropping it ends the workers that did start.
-        Some(cause) => Err(cause.into()),
+        Some(cause) => Err(cause),
     }
 }
 

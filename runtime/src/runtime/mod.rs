@@ -14,6 +14,7 @@
 
 mod config;
 mod dump;
+mod environment;
 mod error;
 mod handle;
 mod held;

@@ -42,6 +42,7 @@
 // is the only code that runs in one.
 #![deny(unsafe_code)]
 
+mod event;
 mod name;
 mod signals;
 

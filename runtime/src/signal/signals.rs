@@ -5,9 +5,12 @@
 //! one bit and leaves others raises the counter for those that wait for them: it may have emptied it before.
 
 use super::Signal;
+use super::event::Next;
 use crate::fiber::Reason;
 use crate::sched::Current;
 use crate::sched::io::{charge, on_fiber, poll};
+use crate::sched::select::Readiness;
+use crate::select::{Event, Selectable};
 use crate::sys::event;
 use crate::sys::signal::{Arrival, Registration, await_raised, register, unregister};
 use std::fs::File;
@@ -169,13 +172,49 @@ impl Signals {
         self.mailbox.take()
     }
 
+    /// What [`recv`](Self::recv) waits for, as an event for [`select!`](crate::select!), where it is what `recv()` stands for. Never an error.
+    ///
+    /// Only the arm that happens takes a signal. Selected on an ordinary thread, it is looked at every 1 to 32 milliseconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fiber::signal::{Signal, Signals};
+    /// use fiber::sync::mpsc::channel;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| -> std::io::Result<()> {
+    /// let ends = Signals::new([Signal::SIGTERM])?;
+    /// let (sender, requests) = channel();
+    /// sender.send("a request").unwrap();
+    /// # let kill = format!("kill -TERM {}", fiber::process::id());
+    /// # assert!(fiber::process::Command::new("sh").args(["-c", &kill]).status()?.success());
+    /// let mut served = 0;
+    /// let end = loop {
+    ///     fiber::select! {
+    ///         request = requests.recv() => served += usize::from(request.is_ok()),
+    ///         signal = ends.recv(), if served > 0 => break signal?,
+    ///     }
+    /// };
+    /// assert_eq!(end, Signal::SIGTERM);
+    /// # Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn recv_event(&self) -> impl Event<Output = io::Result<Signal>> {
+        Next::new(self, Readiness::new(self.mailbox.counter.as_fd(), libc::POLLIN))
+    }
+
+    /// The next signal, if one has come. If not, the counter is lowered: what comes from then on raises it.
+    pub(super) fn take_or_lower(&self) -> Option<Signal> {
+        self.mailbox.take().or_else(|| {
+            // At zero it is empty already.
+            let _ = (&self.mailbox.counter).read(&mut [0; 8]);
+            self.mailbox.take()
+        })
+    }
+
     fn recv_until(&self, deadline: Option<Instant>) -> io::Result<Option<Signal>> {
         loop {
-            let taken = self.mailbox.take().or_else(|| {
-                // At zero it is empty already.
-                let _ = (&self.mailbox.counter).read(&mut [0; 8]);
-                self.mailbox.take()
-            });
+            let taken = self.take_or_lower();
             if taken.is_some() {
                 charge();
                 return Ok(taken);
@@ -190,6 +229,15 @@ impl Signals {
 
     fn watched(&self) -> MutexGuard<'_, Vec<(Signal, Registration)>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Its next signal.
+impl Selectable for &Signals {
+    type Output = io::Result<Signal>;
+
+    fn into_event(self) -> impl Event<Output = io::Result<Signal>> {
+        self.recv_event()
     }
 }
 

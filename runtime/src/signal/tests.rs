@@ -5,8 +5,9 @@ use super::{Signal, Signals, ctrl_c};
 use crate::conformance::on_fiber;
 use crate::on_fibers::on_one_worker;
 use crate::runtime::{Builder, Handle, Reason, State};
+use crate::sync::mpsc::channel;
 use crate::time::{sleep, timeout};
-use crate::{Cancelled, spawn};
+use crate::{Cancelled, select, spawn};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -50,6 +51,52 @@ fn a_signal_ends_the_wait() {
         assert_eq!(waiter.join().unwrap().unwrap(), Signal::SIGUSR2);
         assert_eq!(signals.try_recv(), None);
     });
+}
+
+/// The arm that happens takes one signal; others take nothing.
+#[test]
+fn an_arm_of_select() {
+    let _alone = alone();
+    let body = || {
+        let signals = Signals::new([Signal::SIGUSR1, Signal::SIGUSR2]).unwrap();
+        let (sender, receiver) = channel();
+        let nothing = select! {
+            signal = signals.recv() => Some(signal),
+            default => None,
+        };
+        assert!(nothing.is_none(), "{nothing:?}");
+        raise(Signal::SIGUSR2);
+        raise(Signal::SIGUSR1);
+        sender.send(()).unwrap();
+        select! {
+            biased;
+            _ = receiver.recv() => (),
+            _ = signals.recv() => unreachable!("the other is first"),
+        }
+        let mut came = Vec::new();
+        for _ in 0..2 {
+            select! {
+                signal = &signals => came.push(signal.unwrap()),
+                _ = receiver.recv() => unreachable!("the sender lives"),
+            }
+        }
+        assert_eq!(came, [Signal::SIGUSR1, Signal::SIGUSR2]);
+        let raiser = thread::spawn(|| {
+            thread::sleep(Duration::from_millis(10));
+            // To the process: it is one thread's to handle it, whichever.
+            // SAFETY: no memory is passed.
+            assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) }, 0);
+        });
+        select! {
+            signal = signals.recv() => assert_eq!(signal.unwrap(), Signal::SIGUSR1),
+            _ = receiver.recv() => unreachable!("the sender lives"),
+        }
+        raiser.join().unwrap();
+        assert_eq!(signals.try_recv(), None);
+        drop(sender);
+    };
+    on_one_worker(body);
+    body();
 }
 
 #[test]

@@ -53,8 +53,39 @@ fn stat(fd: BorrowedFd<'_>) -> Option<libc::stat> {
     known.then(|| unsafe { stat.assume_init() })
 }
 
-/// Moves data from one pipe to another without waiting for either (splice(2)).
-pub(crate) fn between_pipes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+/// Whether the descriptor is in non-blocking mode.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
+}
+
+/// Whether there is something to take from the one, an end or an error included, and room in the other.
+pub(crate) fn ready(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> (bool, bool) {
+    let entry = |fd: BorrowedFd<'_>, events| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    let mut entries = [entry(from, libc::POLLIN), entry(to, libc::POLLOUT)];
+    // SAFETY: the kernel reads and writes the two entries, during the call. If it fails, neither is said to be ready.
+    unsafe { libc::poll(entries.as_mut_ptr(), 2, 0) };
+    (entries[0].revents != 0, entries[1].revents != 0)
+}
+
+/// Whether it is a local socket for streams: one of those from which a splice can be asked not to wait.
+pub(crate) fn is_local_stream(fd: BorrowedFd<'_>) -> bool {
+    let option = |name| {
+        let (mut value, mut len): (libc::c_int, _) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+        let to = (&raw mut value).cast();
+        // SAFETY: the kernel writes at most `len` bytes to the number, during the call.
+        let done = unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, to, &raw mut len) };
+        (done == 0).then_some(value)
+    };
+    option(libc::SO_DOMAIN) == Some(libc::AF_UNIX) && option(libc::SO_TYPE) == Some(libc::SOCK_STREAM)
+}
+
+/// Moves data into a pipe from another, or from a local connection, without waiting for either (splice(2)).
+///
+/// From a connection over TCP the call waits although it is told not to, unless the socket is in non-blocking mode; so does a call that
+/// moves to a connection of either kind (Linux 6.18).
+pub(crate) fn into_pipe(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     let flags = libc::SPLICE_F_NONBLOCK;
     let (from, to, none) = (from.as_raw_fd(), to.as_raw_fd(), ptr::null_mut());
     // SAFETY: without offsets no memory is passed.

@@ -174,6 +174,10 @@ fn the_environment_wins() {
     run("settings", &[("FIBER_STACK_SIZE", "16k")])
         .by_signal(libc::SIGABRT)
         .saying(&["overflowed its stack of 16 KiB"]);
+    run("settings", &[("FIBER_WORKER", "3"), ("FIBER_WORKERS", "1")])
+        .with_code(0)
+        .saying(&["fiber: the environment variable FIBER_WORKER is not known and has no effect"]);
+    run("settings", &[("FIBER_WORKERS", "1")]).with_code(0).not_saying(&["is not known"]);
 }
 
 fn an_environment_that_makes_no_sense_is_an_error() {

@@ -3,7 +3,7 @@
 
 use crate::fs::File;
 use crate::io::{PipeReader, PipeWriter};
-use crate::net::{Sending, TcpStream, UnixStream};
+use crate::net::{Connection, TcpStream, UnixStream};
 use crate::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::any::TypeId;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,7 +15,7 @@ pub(super) struct End<'a> {
     /// The file, whose position takes turns.
     pub(super) file: Option<&'a File>,
     /// The connection.
-    pub(super) connection: Option<Sending<'a>>,
+    pub(super) connection: Option<Connection<'a>>,
 }
 
 /// What is known of a reader or writer without a buffer of its own; nothing of other types.
@@ -52,8 +52,8 @@ pub(super) fn of<T: ?Sized>(stream: &T) -> Option<End<'_>> {
         ChildStdin: pipe => None,
         ChildStdout: pipe => None,
         ChildStderr: pipe => None,
-        TcpStream: connection => Some(connection.sending()),
-        UnixStream: connection => Some(connection.sending())
+        TcpStream: connection => Some(connection.connection()),
+        UnixStream: connection => Some(connection.connection())
     );
     None
 }

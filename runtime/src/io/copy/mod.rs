@@ -17,17 +17,21 @@ const BUFFER: usize = 64 << 10;
 /// | from | to | how |
 /// | --- | --- | --- |
 /// | pipe ([`PipeReader`](super::PipeReader), [`ChildStdout`](crate::process::ChildStdout), ...) | pipe | `splice`, when both are ready |
+/// | connection ([`UnixStream`](crate::net::UnixStream)) | pipe | `splice`, when both are ready |
+/// | connection ([`TcpStream`](crate::net::TcpStream)) | pipe | `splice`, by io_uring |
 /// | pipe | file | `splice`, by io_uring |
 /// | file | pipe | `splice`, by io_uring |
 /// | file | file | `copy_file_range`, on the blocking pool |
-/// | file of more than 64 KiB | connection ([`TcpStream`](crate::net::TcpStream), [`UnixStream`](crate::net::UnixStream)) | `splice`, by io_uring, as [`send_file`](crate::net::TcpStream::send_file) |
+/// | file of more than 64 KiB | connection | `splice`, by io_uring, as [`send_file`](crate::net::TcpStream::send_file) |
 ///
-/// Everything else goes through a buffer of 64 KiB.
+/// Everything else goes through a buffer of 64 KiB: also from a pipe to a connection, which is quicker that way. The limits that
+/// [`set_read_timeout`](crate::net::TcpStream::set_read_timeout) and its like set hold for each wait, whoever copies.
 ///
 /// # Errors
 ///
 /// The first of the reader or the writer but [`Interrupted`](ErrorKind::Interrupted); that of a cancellation or of a time limit around
-/// the call. What was copied before is not told. What was read and not written is lost, if it went through a buffer.
+/// the call. What was copied before is not told. What was read and not written is lost, if it went through a buffer; if the kernel copied,
+/// what the writer has not got is still in the reader.
 ///
 /// # Examples
 ///

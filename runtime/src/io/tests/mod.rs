@@ -2,5 +2,6 @@
 #![allow(unsafe_code, reason = "descriptors as numbers")]
 #![allow(clippy::type_complexity, reason = "the bodies return whatever there is to compare")]
 
+mod connections;
 mod copies;
 mod pipes;

@@ -5,8 +5,8 @@ use crate::os::unix::process::{ChildExt, CommandExt, ExitStatusExt};
 use crate::process::{Child, Command, Stdio};
 use crate::runtime::{Handle, Reason};
 use crate::sync::Semaphore;
-use crate::time::timeout;
-use crate::{spawn, sys};
+use crate::time::{after, timeout};
+use crate::{select, spawn, sys};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::SeqCst;
@@ -45,6 +45,41 @@ fn every_wait_leaves_the_worker_to_others_and_can_be_cancelled() {
         stdout.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"fine");
     });
+}
+
+/// With a descriptor of the process and without, on a fiber and on a thread.
+#[test]
+fn the_end_is_an_arm_of_select() {
+    let body = || {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let early = select! {
+            status = child.wait() => Some(status),
+            default => None,
+        };
+        assert!(early.is_none(), "{early:?}");
+        let late = select! {
+            status = &mut child => Some(status),
+            () = after(Duration::from_millis(2)) => None,
+        };
+        assert!(late.is_none(), "{late:?}");
+        let mut stdin = child.stdin.take().expect("an arm leaves it open");
+        stdin.write_all(b"").unwrap();
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            drop(stdin);
+        });
+        for _ in 0..2 {
+            // Also when it is known already.
+            select! {
+                status = child.wait() => assert!(status.unwrap().success()),
+                () = after(Duration::from_secs(60)) => panic!("it never ends"),
+            }
+        }
+        ending.join().unwrap();
+        assert!(child.wait().unwrap().success());
+    };
+    on_one_worker(body);
+    body();
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub mod v1 {
 ///
 /// | call | of |
 /// | --- | --- |
-/// | `receiver.recv()` | the receivers of `mpsc`, `mpmc`, `oneshot`, `broadcast` |
+/// | `receiver.recv()` | the receivers of `mpsc`, `mpmc`, `oneshot`, `broadcast`; `signal::Signals` |
 /// | `sender.send(message)` | the senders of `mpsc` and `mpmc` |
 /// | `handle.join()` | `JoinHandle`, `LocalJoinHandle`, `ScopedJoinHandle` |
 /// | `notify.notified()` | `Notify` |
@@ -102,6 +102,7 @@ pub mod v1 {
 /// | `sender.closed()` | the senders of `oneshot` and `watch` |
 /// | `token.cancelled()` | `CancelToken` |
 /// | `set.join_next()` | `JoinSet` |
+/// | `child.wait()` | `process::Child` |
 /// | `socket.readable()`, `socket.writable()` | the sockets of [`net`](crate::net); of other descriptors [`io::readable_event`](crate::io::readable_event) |
 ///
 /// or any other expression whose value is [`Selectable`]: [`after(duration)`](crate::time::after),

@@ -34,7 +34,7 @@ use super::Event;
 #[diagnostic::on_unimplemented(
     message = "`select!` cannot wait for `{Self}`",
     label = "not an event",
-    note = "an event is a call of `recv`, `send`, `join`, `join_next`, `notified`, `changed`, `closed`, `cancelled`, `acquire`, `readable` or `writable`, or a value like `after(duration)`; instead of `read` and `accept` wait for `readable`",
+    note = "an event is a call of `recv`, `send`, `join`, `join_next`, `notified`, `changed`, `closed`, `cancelled`, `acquire`, `wait`, `readable` or `writable`, or a value like `after(duration)`; instead of `read` and `accept` wait for `readable`",
     note = "a type of your own becomes one by implementing `fiber::select::Selectable`"
 )]
 pub trait Selectable: Sized {
