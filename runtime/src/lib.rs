@@ -58,6 +58,10 @@
 //! - `tracing`: spans of the `tracing` crate belong to the fiber that entered them instead of the thread; a fiber leaves its spans when it
 //!   suspends, enters them again when it goes on, and starts in the span of its spawner. Nothing has to be set up.
 //!
+//! - `corosensei-switch`: fibers are switched by the corosensei crate instead of by instructions of our own, as they are on every architecture
+//!   but x86-64 and AArch64. No program sees a difference but in speed; it is there for comparisons, and in case of doubt.
+//! - `sanitizer`: for builds with `-Zsanitizer=address`, which have to be told of every switch of stacks; corosensei tells.
+//!
 //! # Where it runs
 //!
 //! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never run there. Where

@@ -7,12 +7,11 @@
 //! only those; they may see a slot between two fibers, which the identifier, read before and after, tells them.
 //! Slots are never unmapped: a slab belongs to a `Home` (see `sched`), and homes are recycled for ever.
 
-use super::context::{Context, Suspender};
+use super::context::Context;
 use super::reason::Reason;
 use super::record::{FiberRef, Header, Identity};
 use super::stack::{Stack, StackBounds};
 use crate::registry::Task;
-use crate::sys::prefetch::CACHE_LINE;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
@@ -38,11 +37,9 @@ pub(crate) enum Phase {
 pub(crate) struct Slot {
     /// Initialised while the slot is taken.
     context: UnsafeCell<MaybeUninit<Context>>,
-    suspender: Cell<Suspender>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the low byte, `Reason` in the next; above, how deep the fiber's stack was when it last suspended, in cache
-    /// lines below its suspender.
+    /// `Phase` in the low byte, `Reason` in the next; above, what the context wants kept about where the fiber last suspended.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
@@ -77,16 +74,21 @@ impl Slot {
     const fn new() -> Slot {
         Slot {
             context: UnsafeCell::new(MaybeUninit::uninit()),
-            suspender: Cell::new(Suspender::NONE),
             header: Cell::new(ptr::null_mut()),
             status: AtomicU32::new(0),
             since: AtomicU32::new(0),
         }
     }
 
-    #[inline]
-    pub(super) fn set_suspender(&self, suspender: Suspender) {
-        self.suspender.set(suspender);
+    /// The fiber's context.
+    ///
+    /// # Safety
+    ///
+    /// The slot is taken.
+    #[inline(always)]
+    unsafe fn context(&self) -> &Context {
+        // SAFETY: a taken slot's context is initialised, and only ever borrowed like this.
+        unsafe { (*self.context.get()).assume_init_ref() }
     }
 
     /// The fiber's record.
@@ -129,16 +131,19 @@ impl Slot {
     /// How deep the running fiber's stack is here, as `status` has it.
     #[inline(always)]
     fn depth(&self) -> u32 {
-        let mark = 0_u8;
-        let lines = self.suspender.get().addr().wrapping_sub((&raw const mark).addr()) / CACHE_LINE;
-        (lines as u32) << 16
+        // SAFETY: a fiber runs in the slot.
+        u32::from(unsafe { self.context() }.depth()) << 16
     }
 
     /// About where the fiber's stack ended when it last suspended.
+    ///
+    /// # Safety
+    ///
+    /// The slot is taken.
     #[inline(always)]
-    pub(crate) fn suspended_at(&self) -> usize {
-        let lines = (self.status.load(Relaxed) >> 16) as usize;
-        self.suspender.get().addr().wrapping_sub(lines * CACHE_LINE)
+    pub(crate) unsafe fn suspended_at(&self) -> usize {
+        // SAFETY: passed on to the caller.
+        unsafe { self.context() }.suspended_at((self.status.load(Relaxed) >> 16) as u16)
     }
 
     /// Runs the fiber until it suspends or ends; `true` once it has ended.
@@ -148,9 +153,8 @@ impl Slot {
     /// The slot is taken, the caller is its worker, and no fiber of this slab is running.
     #[inline(always)]
     pub(crate) unsafe fn resume(&self) -> bool {
-        // SAFETY: a taken slot's context is initialised; the fiber that runs in it never touches the context, only the
-        // suspender, so the exclusive borrow is the only one.
-        unsafe { (*self.context.get()).assume_init_mut() }.resume()
+        // SAFETY: passed on to the caller: a fiber that does not run is suspended or has not started.
+        unsafe { self.context().resume() }
     }
 
     /// Suspends the fiber; returns when it is resumed.
@@ -160,8 +164,8 @@ impl Slot {
     /// Called on the fiber of this slot itself.
     #[inline(always)]
     pub(crate) unsafe fn suspend(&self) {
-        // SAFETY: the suspender was stored by the context's own first frame, which is below the caller.
-        unsafe { self.suspender.get().suspend() }
+        // SAFETY: passed on to the caller.
+        unsafe { self.context().suspend() }
         self.set_phase(Phase::Running);
     }
 }
@@ -312,17 +316,22 @@ impl SlotSlab {
     }
 }
 
-/// Takes a free slot for a fiber that starts.
+/// Takes a free slot for a fiber that starts, and will run `body` on `stack`.
 ///
 /// # Safety
 ///
 /// The slot came from the caller's own slab and is free.
 #[inline]
-pub(crate) unsafe fn occupy<'a>(slot: NonNull<Slot>, fiber: FiberRef, context: Context) -> &'a Slot {
+pub(crate) unsafe fn occupy<'a>(
+    slot: NonNull<Slot>,
+    fiber: FiberRef,
+    stack: Stack,
+    body: extern "C" fn(&Slot),
+) -> &'a Slot {
     // SAFETY: slots are never unmapped, and this one is the caller's alone.
     let slot = unsafe { slot.as_ref() };
-    // SAFETY: the slot is free, so nothing refers to its context.
-    unsafe { (*slot.context.get()).write(context) };
+    // SAFETY: the slot is free, so nothing refers to its context; it will not be unmapped before the body has returned.
+    unsafe { Context::prepare(slot.context.get().cast(), stack, slot, body) };
     slot.header.set(fiber.into_raw());
     slot
 }
@@ -338,7 +347,7 @@ pub(crate) unsafe fn release(slot: &Slot, bounds: StackBounds) -> (Stack, FiberR
     let fiber = unsafe { FiberRef::from_raw(slot.header.replace(ptr::null_mut())) };
     // SAFETY: a taken slot's context is initialised, was made with the stack whose bounds its record keeps, and counts as
     // uninitialised from here on: it is not dropped.
-    let stack = unsafe { (*slot.context.get()).assume_init_mut().reclaim_stack(bounds) };
+    let stack = unsafe { slot.context().reclaim_stack(bounds) };
     (stack, fiber)
 }
 

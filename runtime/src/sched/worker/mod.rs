@@ -275,10 +275,10 @@ impl Worker {
             prefetch(slot.as_ptr().addr());
         }
         if let Some(slot) = self.ready.peek(0) {
-            // SAFETY: slots are never unmapped.
-            let top = unsafe { slot.as_ref() }.suspended_at();
+            // SAFETY: slots are never unmapped, and one in the queue is taken.
+            let top = unsafe { slot.as_ref().suspended_at() };
             prefetch(top);
-            prefetch(top.wrapping_sub(CACHE_LINE));
+            prefetch(top.wrapping_add(CACHE_LINE));
         }
     }
 

@@ -1,7 +1,6 @@
 //! How a worker starts a fiber, and takes back what an ended one had.
 
 use super::Worker;
-use crate::fiber::context::Context;
 use crate::fiber::record::{FiberRef, Header, Kind};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
@@ -51,9 +50,8 @@ impl Worker {
         let slice = fiber.identity.timeslice().map_or(0, monitor::keep_slice);
         // SAFETY: as in `finish`.
         unsafe { info.as_ref() }.publish(fiber.id, &fiber.identity, slice);
-        let context = Context::new(stack, slot.as_ptr(), fiber_main);
         // SAFETY: the slot is from this worker's slab and free.
-        let slot = unsafe { slot::occupy(slot, fiber, context) };
+        let slot = unsafe { slot::occupy(slot, fiber, stack, fiber_main) };
         let ended = self.resume(slot);
         self.home.load.note(kind, !ended);
     }
@@ -138,8 +136,8 @@ impl Worker {
     }
 }
 
-/// The first function on every fiber's stack.
-fn fiber_main(slot: &Slot) {
+/// The first function on every fiber's stack. Nothing unwinds out of it: that would end the process here.
+extern "C" fn fiber_main(slot: &Slot) {
     slot.set_phase(Phase::Running);
     let fiber = slot.fiber();
     let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
