@@ -48,6 +48,7 @@ impl Worker {
         let context = Context::new(stack, slot.as_ptr(), fiber_main);
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, context) };
+        slot.set_priority(slot.header().identity.priority());
         self.resume(slot);
     }
 
