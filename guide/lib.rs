@@ -27,6 +27,7 @@ chapters! {
     blocking: "src/blocking.md",
     blocking_table: "src/blocking-table.md",
     long: "src/long.md",
+    priorities: "src/priorities.md",
     fiber_locals: "src/fiber-locals.md",
     coroutines: "src/coroutines.md",
     runtime: "src/runtime.md",

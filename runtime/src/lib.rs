@@ -111,7 +111,7 @@ pub use task::{
     Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
     Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, checkpoint,
     current, is_cancelled, no_suspend, park, park_timeout, race, registry, scope, shield, should_yield, spawn,
-    spawn_local, try_current, yield_now,
+    spawn_after, spawn_local, try_current, yield_now,
 };
 
 /// What `join!` and `try_join!` call: no part of the interface.

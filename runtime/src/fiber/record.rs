@@ -19,6 +19,7 @@ use super::spans::{Inherited, Spans};
 use super::stack::StackBounds;
 use super::summons::Summons;
 use super::unwind::{NotStarted, Raised};
+use crate::Priority;
 use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sys::sync::thread::Thread;
@@ -72,6 +73,8 @@ pub(crate) struct Custom {
     pub(crate) stack_size: Option<usize>,
     /// How long it may run before it is asked to yield; `None` for the runtime's default.
     pub(crate) timeslice: Option<Duration>,
+    /// How urgent it is; `None` for what its task says.
+    pub(crate) priority: Option<Priority>,
     /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
     pub(crate) locals: Option<Box<Locals>>,
 }
@@ -92,6 +95,21 @@ impl Identity {
     pub(crate) fn timeslice(&self) -> Option<Duration> {
         let custom = self.custom.as_ref().and_then(|custom| custom.timeslice);
         custom.or_else(|| self.task?.attributes().timeslice())
+    }
+
+    /// How urgent the fiber was made. It may be more urgent for a while.
+    #[inline]
+    pub(crate) fn priority(&self) -> Priority {
+        if self.custom.is_none() && self.task.is_none() {
+            return Priority::Normal;
+        }
+        self.asked_priority()
+    }
+
+    #[inline(never)]
+    fn asked_priority(&self) -> Priority {
+        let custom = self.custom.as_ref().and_then(|custom| custom.priority);
+        custom.or_else(|| self.task?.attributes().priority()).unwrap_or_default()
     }
 }
 
@@ -129,6 +147,8 @@ pub(crate) struct Own {
     /// The fiber's slot; `None` before it starts and after it has ended.
     pub(crate) slot: Cell<Option<NonNull<Slot>>>,
     pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
+    /// Where the worker keeps the fiber until it may start, plus one (`sched::delayed`); zero if none does.
+    pub(crate) delayed: Cell<u32>,
     /// Where the fiber's stack lies.
     pub(crate) stack: Cell<Option<StackBounds>>,
     /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.

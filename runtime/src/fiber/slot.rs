@@ -11,6 +11,7 @@ use super::context::Context;
 use super::reason::Reason;
 use super::record::{FiberRef, Header, Identity};
 use super::stack::{Stack, StackBounds};
+use crate::Priority;
 use crate::registry::Task;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -39,7 +40,8 @@ pub(crate) struct Slot {
     context: UnsafeCell<MaybeUninit<Context>>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the low byte, `Reason` in the next; above, what the context wants kept about where the fiber last suspended.
+    /// `Phase` in the lowest two bits, the priority in the next two; `Reason` in the second byte; above, what the context wants kept about where
+    /// the fiber last suspended.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
@@ -63,6 +65,8 @@ pub(crate) struct Observed {
     pub(crate) task: Option<&'static Task>,
     pub(crate) phase: Phase,
     pub(crate) reason: Option<Reason>,
+    /// The one that it has at present.
+    pub(crate) priority: Priority,
     /// In the worker's coarse clock.
     pub(crate) since: u32,
     pub(crate) site: Option<&'static Location<'static>>,
@@ -112,19 +116,36 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.status.store(self.status.load(Relaxed) & DEPTH | phase as u32, Relaxed);
+        self.status.store(self.status.load(Relaxed) & (DEPTH | PRIORITY) | phase as u32, Relaxed);
+    }
+
+    /// Whether the fiber's priority is the ordinary one.
+    #[inline(always)]
+    pub(crate) fn is_normal(&self) -> bool {
+        self.status.load(Relaxed) & PRIORITY == 0
+    }
+
+    /// The priority that the fiber has at present.
+    pub(crate) fn priority(&self) -> Priority {
+        priority_of(self.status.load(Relaxed))
+    }
+
+    /// Changes the priority of a fiber that is in no queue, or starts, or runs.
+    pub(crate) fn set_priority(&self, priority: Priority) {
+        self.status.store(self.status.load(Relaxed) & !PRIORITY | bits_of(priority), Relaxed);
     }
 
     /// Notes that the running fiber is about to yield.
     #[inline(always)]
     pub(crate) fn set_yielding(&self) {
-        self.status.store(self.depth() | Phase::Ready as u32, Relaxed);
+        self.status.store(self.depth() | self.status.load(Relaxed) & PRIORITY | Phase::Ready as u32, Relaxed);
     }
 
     /// Notes that the fiber waits, for what, and since when.
     #[inline(always)]
     pub(crate) fn set_waiting(&self, reason: Reason, now: u32) {
-        self.status.store(self.depth() | Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
+        let kept = self.depth() | self.status.load(Relaxed) & PRIORITY;
+        self.status.store(kept | Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
         self.since.store(now, Relaxed);
     }
 
@@ -172,9 +193,29 @@ impl Slot {
 
 /// The bits of the depth in a status.
 const DEPTH: u32 = 0xffff_0000;
+/// The bits of the priority: zero for the ordinary one, so that one test tells.
+const PRIORITY: u32 = 0b1100;
+
+fn bits_of(priority: Priority) -> u32 {
+    match priority {
+        Priority::Normal => 0b0000,
+        Priority::High => 0b0100,
+        Priority::Low => 0b1000,
+        Priority::Idle => 0b1100,
+    }
+}
+
+fn priority_of(status: u32) -> Priority {
+    match status & PRIORITY {
+        0b0000 => Priority::Normal,
+        0b0100 => Priority::High,
+        0b1000 => Priority::Low,
+        _ => Priority::Idle,
+    }
+}
 
 fn phase_of(status: u32) -> Phase {
-    match status & 0xff {
+    match status & 0b11 {
         0 => Phase::Ready,
         1 => Phase::Running,
         _ => Phase::Waiting,
@@ -230,6 +271,7 @@ impl SlotInfo {
             // SAFETY: only `publish` stores here, and it stores `'static` references or null.
             task: unsafe { task.as_ref() },
             phase,
+            priority: priority_of(status),
             reason: (phase == Phase::Waiting).then(|| Reason::from_number((status >> 8) as u8)).flatten(),
             since,
             // SAFETY: as for the task.

@@ -24,6 +24,9 @@ pub(crate) struct Summons {
     home: AtomicPtr<()>,
 }
 
+/// The home of a fiber that had a keeper before it started, and may now be started by anybody: no address of a home, which is aligned.
+pub(crate) const NOWHERE: *mut () = ptr::without_provenance_mut(1);
+
 impl Summons {
     pub(crate) fn new() -> Summons {
         Summons { reason: AtomicU8::new(0), home: AtomicPtr::new(ptr::null_mut()) }
@@ -41,13 +44,13 @@ impl Summons {
         fence(SeqCst);
     }
 
-    /// Where the fiber lives; null before it starts.
+    /// Where the fiber lives, or is kept to start later; null before, and [`NOWHERE`] in between.
     #[inline]
     pub(crate) fn home(&self) -> *mut () {
         self.home.load(Acquire)
     }
 
-    /// The worker's side: the fiber is about to start here.
+    /// The worker's side: the fiber is about to start here, or is kept here; or kept no longer.
     pub(crate) fn settle(&self, home: *mut ()) {
         self.home.store(home, Release);
     }

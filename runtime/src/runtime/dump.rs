@@ -1,12 +1,12 @@
 //! What every fiber is doing.
 
-use crate::FiberId;
 use crate::fiber::slot::{Observed, Phase};
 use crate::fiber::stack::{Bytes, StackStatistics};
 use crate::fiber::{Named, Reason};
 use crate::registry::{self, Task};
 use crate::sched::scheduler::Stage;
 use crate::sched::{Scheduler, clock};
+use crate::{FiberId, Priority};
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -53,6 +53,7 @@ pub struct FiberState {
     name: Option<Arc<str>>,
     task: Option<&'static Task>,
     worker: usize,
+    priority: Priority,
     state: State,
     waited: Duration,
 }
@@ -92,6 +93,7 @@ impl Dump {
                 name: names.get(&seen.id).cloned(),
                 task: seen.task,
                 worker,
+                priority: seen.priority,
                 state: match (seen.phase, seen.reason) {
                     (Phase::Running, _) => State::Running,
                     (Phase::Waiting, Some(reason)) => State::Waiting(reason),
@@ -151,6 +153,12 @@ impl FiberState {
         self.worker
     }
 
+    /// How urgent it was.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
     /// What it was doing.
     #[must_use]
     pub fn state(&self) -> State {
@@ -178,6 +186,9 @@ impl fmt::Display for FiberState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Named { id: self.id.get(), name: self.name(), task: self.task }.fmt(f)?;
         write!(f, ": {}", self.state)?;
+        if self.priority != Priority::Normal {
+            write!(f, ", {} priority", self.priority)?;
+        }
         if let State::Waiting(_) = self.state {
             write!(f, ", for {:.3} s", self.waited.as_secs_f64())?;
         }

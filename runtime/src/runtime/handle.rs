@@ -10,9 +10,9 @@ use crate::fiber::Reason;
 use crate::fiber::record::{Custom, Identity};
 use crate::fiber::spans::Inherited;
 use crate::fiber::unwind::AbortOnUnwind;
-use crate::sched::cancel;
 use crate::sched::worker::Worker;
 use crate::sched::{Scheduler, WaitList, monitor};
+use crate::sched::{cancel, clock};
 use crate::sys::stderr::say;
 use crate::task::{BlockingMetrics, JoinError, JoinHandle, heir, wait_for};
 use crate::topology::Topology;
@@ -326,6 +326,26 @@ impl Handle {
         T: Send + 'static,
     {
         JoinHandle::new(self.scheduler.spawn(f, heir(), None))
+    }
+
+    /// Spawns a fiber on this runtime that starts later. As [`fiber::spawn_after`](crate::spawn_after). If the runtime has ended, or is about
+    /// to, the fiber is cancelled before it starts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let runtime = fiber::runtime::Runtime::new()?;
+    /// let late = runtime.handle().spawn_after(Duration::from_millis(1), || 5);
+    /// assert_eq!(late.join().unwrap(), 5);
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_after<F, T>(&self, delay: Duration, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        JoinHandle::new(self.scheduler.spawn_at(clock::after(delay), f, heir(), None))
     }
 
     /// What every fiber of the runtime is doing. As [`Runtime::dump`].

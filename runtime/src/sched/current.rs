@@ -91,7 +91,18 @@ impl<'a> Current<'a> {
         let own = &self.header().own;
         if let Some(spans) = own.spans.leave() {
             self.slot.set_yielding();
-            self.worker.ready.push(self.slot);
+            self.worker.enqueue(self.slot);
+            self.switch();
+            own.spans.enter(spans);
+        }
+    }
+
+    /// As [`yield_now`](Self::yield_now), because the time slice is used up.
+    pub(super) fn yield_used_up(&self) {
+        let own = &self.header().own;
+        if let Some(spans) = own.spans.leave() {
+            self.slot.set_yielding();
+            self.worker.enqueue_used_up(self.slot);
             self.switch();
             own.spans.enter(spans);
         }
@@ -105,11 +116,18 @@ impl<'a> Current<'a> {
         if left == 0 && self.is_to_stay() {
             // At the first chance after the section.
         } else if left == 0 {
-            self.yield_now();
-            self.worker.allowance.set(OPERATIONS);
+            self.yield_for_others();
         } else {
             self.worker.allowance.set(left - 1);
         }
+    }
+
+    // Out of line, so that `charge` is not.
+    #[cold]
+    #[inline(never)]
+    fn yield_for_others(&self) {
+        self.yield_now();
+        self.worker.allowance.set(OPERATIONS);
     }
 
     /// As [`charge`](Self::charge), without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes

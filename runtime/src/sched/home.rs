@@ -3,6 +3,7 @@
 //! Homes are leaked and recycled, never freed: a wake that arrives late, even after its runtime is gone, touches a home that
 //! is closed or that serves another worker by now, and does nothing there.
 
+use super::delayed::Request;
 use super::inbox::{Inbox, Sleep};
 use super::load::Load;
 use super::lookout::{Errand, Errands};
@@ -22,7 +23,9 @@ pub(crate) struct Home {
     inbox: Inbox,
     sleep: Sleep,
     /// What other threads ask about the lookouts that the worker keeps.
-    errands: Errands,
+    errands: Errands<Errand>,
+    /// What else they ask.
+    requests: Errands<Request>,
     /// The worker's doorbell while it lives. A lock rather than an atomic: it is taken only to ring, next to a system call.
     doorbell: Mutex<Option<Doorbell>>,
     /// The state of the worker's started fibers.
@@ -56,6 +59,7 @@ impl Home {
                 inbox: Inbox::closed(),
                 sleep: Sleep::new(),
                 errands: Errands::default(),
+                requests: Errands::default(),
                 doorbell: Mutex::new(None),
                 slots: SlotSlab::new(),
                 names: Mutex::default(),
@@ -78,6 +82,7 @@ impl Home {
         self.sleep.wake_up();
         // For a worker that lived here before.
         drop(self.errands.take());
+        drop(self.requests.take());
         self.inbox.open();
     }
 
@@ -112,7 +117,17 @@ impl Home {
         }
     }
 
-    pub(super) fn errands(&self) -> &Errands {
+    pub(super) fn requests(&self) -> &Errands<Request> {
+        &self.requests
+    }
+
+    /// Asks something of the worker.
+    pub(super) fn ask(&self, request: Request) {
+        self.requests.leave(request);
+        self.ring_if_asleep();
+    }
+
+    pub(super) fn errands(&self) -> &Errands<Errand> {
         &self.errands
     }
 

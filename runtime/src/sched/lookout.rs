@@ -148,15 +148,20 @@ pub(super) enum Errand {
 }
 
 /// Where errands are left. Whoever leaves one wakes the keeper afterwards, if it sleeps.
-#[derive(Default)]
-pub(super) struct Errands {
+pub(super) struct Errands<T> {
     /// Whether there are any: what a busy keeper looks at, instead of the lock.
     any: atomic::AtomicBool,
-    list: Mutex<Vec<Errand>>,
+    list: Mutex<Vec<T>>,
 }
 
-impl Errands {
-    pub(super) fn leave(&self, errand: Errand) {
+impl<T> Default for Errands<T> {
+    fn default() -> Self {
+        Errands { any: atomic::AtomicBool::new(false), list: Mutex::default() }
+    }
+}
+
+impl<T> Errands<T> {
+    pub(super) fn leave(&self, errand: T) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         list.push(errand);
         self.any.store(true, Release);
@@ -167,7 +172,7 @@ impl Errands {
         !self.any.load(Acquire)
     }
 
-    pub(super) fn take(&self) -> Vec<Errand> {
+    pub(super) fn take(&self) -> Vec<T> {
         if self.is_empty() {
             return Vec::new();
         }

@@ -6,10 +6,10 @@
 
 use super::injector::{Injector, Queue};
 use super::rings::Plan;
-use crate::Numa;
 use crate::fiber::record::FiberRef;
 use crate::sys::affinity;
 use crate::topology::{Node, Topology};
+use crate::{Numa, Priority};
 use std::fmt;
 use std::sync::MutexGuard;
 use std::sync::atomic::AtomicUsize;
@@ -98,14 +98,42 @@ impl Nodes {
         }
     }
 
-    /// The oldest fiber that waits for any worker of a node, or for one of this node alone: both get their turn.
+    /// Counts a fiber that a thread has spawned, and that will come in its own time; `false` if the runtime has ended.
+    pub(crate) fn admit(&self, node: usize) -> bool {
+        self.queues[node].anybody.admit()
+    }
+
+    /// The fiber that is due first of those that wait for any worker of a node, or for one of this node alone: both get their turn.
     pub(crate) fn pop(&self, node: usize, bound_first: bool) -> Option<FiberRef> {
         let Queues { anybody, bound } = &self.queues[node];
         let (first, second) = if bound_first { (bound, anybody) } else { (anybody, bound) };
         first.pop().or_else(|| second.pop())
     }
 
-    /// The oldest fiber of another node that anybody may take.
+    /// The first fiber of this priority that a worker of this node may take.
+    pub(crate) fn pop_of(&self, node: usize, priority: Priority) -> Option<FiberRef> {
+        let Queues { anybody, bound } = &self.queues[node];
+        // Only one may have any, as of late.
+        let bound_first =
+            bound.first_due(priority).is_some_and(|due| anybody.first_due(priority).is_none_or(|other| due < other));
+        let (first, second) = if bound_first { (bound, anybody) } else { (anybody, bound) };
+        first.pop_of(priority).or_else(|| second.pop_of(priority))
+    }
+
+    /// When that fiber is due, as of late.
+    pub(crate) fn first_due(&self, node: usize, priority: Priority) -> Option<u64> {
+        let Queues { anybody, bound } = &self.queues[node];
+        [anybody, bound].into_iter().filter_map(|injector| injector.first_due(priority)).min()
+    }
+
+    /// Whether there is any such fiber that is not normal, as of late.
+    #[inline]
+    pub(crate) fn has_others(&self, node: usize) -> bool {
+        let Queues { anybody, bound } = &self.queues[node];
+        anybody.has_others() || bound.has_others()
+    }
+
+    /// The fiber of another node that is due first and that anybody may take.
     pub(crate) fn pop_elsewhere(&self, node: usize) -> Option<FiberRef> {
         self.queues[node].anybody.pop()
     }

@@ -53,6 +53,11 @@ impl Worker {
             self.place(fiber, self.bounds_of_node());
             return true;
         }
+        self.steal()
+    }
+
+    /// Takes fresh fibers from other workers and runs one.
+    pub(super) fn steal(&self) -> bool {
         let rings = &self.scheduler.nodes.plan.rings[self.index];
         if rings.is_empty() || (!self.searching.get() && !self.scheduler.idle.start_searching(self.node)) {
             return false;
@@ -125,6 +130,7 @@ impl Worker {
         !self.home.inbox().is_empty()
             || self.scheduler.has_fresh_for(self.node)
             || !self.home.errands().is_empty()
+            || !self.home.requests().is_empty()
             || self.scheduler.stage() != self.seen_stage.get()
     }
 

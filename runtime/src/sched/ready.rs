@@ -34,6 +34,17 @@ impl ReadyQueue {
         self.tail.get().wrapping_sub(self.head.get())
     }
 
+    /// The position of the fiber that will be popped next.
+    pub(crate) fn head(&self) -> usize {
+        self.head.get()
+    }
+
+    /// The position that the next fiber will have that is pushed. Positions grow by one, and wrap.
+    #[inline]
+    pub(crate) fn tail(&self) -> usize {
+        self.tail.get()
+    }
+
     #[inline(always)]
     pub(crate) fn push(&self, slot: &Slot) {
         if self.len() == self.ring().len() {
@@ -79,11 +90,12 @@ impl ReadyQueue {
     fn grow(&self) {
         let old = self.ring();
         let mut new = vec![NonNull::dangling(); old.len() * 2].into_boxed_slice();
-        for (index, place) in new.iter_mut().enumerate().take(old.len()) {
-            *place = old[self.head.get().wrapping_add(index) & (old.len() - 1)];
+        let mask = new.len() - 1;
+        // Positions stay: `Dates` knows fibers by them.
+        for index in 0..old.len() {
+            let position = self.head.get().wrapping_add(index);
+            new[position & mask] = old[position & (old.len() - 1)];
         }
-        self.tail.set(old.len());
-        self.head.set(0);
         // SAFETY: as in `push`; `old` is not used again.
         unsafe { *self.ring.get() = new };
     }

@@ -1,5 +1,6 @@
 //! What the workers of one runtime share.
 
+use super::clock;
 use super::home::Home;
 use super::idle::Idle;
 use super::monitor::OnHeld;
@@ -145,7 +146,7 @@ impl Scheduler {
         }
         let here = self.nodes.here();
         let place = self.place(&fiber, numa, here);
-        match self.nodes.injector(place, here).push(fiber) {
+        match self.nodes.injector(place, here).push(fiber, clock::now()) {
             Ok(()) => self.wake_for(place, here),
             Err(fiber) => withdraw(&fiber),
         }
@@ -287,7 +288,7 @@ impl Scheduler {
     /// Whether all workers rest, and nothing was posted or queued that one of them will come to.
     pub(crate) fn is_idle(&self) -> bool {
         self.quiet.load(SeqCst) == self.workers()
-            && self.homes.iter().all(|home| home.inbox().is_empty())
+            && self.homes.iter().all(|home| home.inbox().is_empty() && home.requests().is_empty())
             && self.queued() == 0
     }
 

@@ -30,13 +30,14 @@ pub(crate) fn checkpoint() {
     }
 }
 
-/// Whether the running fiber has used up its time slice.
+/// Whether the running fiber has used up its time slice, or something is due before it.
 #[inline(never)]
-pub(crate) fn is_used_up() -> bool {
-    Current::get().is_some_and(|current| current.worker.home().progress.is_used_up())
+pub(crate) fn should_yield() -> bool {
+    Current::get()
+        .is_some_and(|current| current.worker.home().progress.is_used_up() || current.worker.is_overtaken(current.slot))
 }
 
-// Out of line as `is_used_up`: no address of anything that belongs to the thread leaves them.
+// Out of line as `should_yield`: no address of anything that belongs to the thread leaves them.
 #[cold]
 #[inline(never)]
 fn answer() {
@@ -55,6 +56,6 @@ fn answer() {
         // The others are not only those that are ready, but also whom a timer or a completion will wake, and those that have not
         // started.
         progress.end_batch();
-        current.yield_now();
+        current.yield_used_up();
     }
 }

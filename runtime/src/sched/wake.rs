@@ -6,6 +6,7 @@
 use super::home::Home;
 use super::worker::Worker;
 use crate::fiber::record::{FiberRef, Header, Waiter, drop_quietly};
+use crate::fiber::summons::NOWHERE;
 use crate::sys::sync::thread;
 use crate::sys::threads;
 use std::ptr;
@@ -66,9 +67,13 @@ impl FiberRef {
 }
 
 impl Header {
-    /// The home of the worker that started the fiber.
+    /// The home of the worker that started the fiber, or keeps it.
     pub(crate) fn home(&self) -> Option<&'static Home> {
-        // SAFETY: only `Worker::start` stores here, and it stores a home, which is never freed.
-        unsafe { self.summons.home().cast::<Home>().as_ref() }
+        let home = self.summons.home();
+        if home.addr() <= NOWHERE.addr() {
+            return None;
+        }
+        // SAFETY: what is neither null nor `NOWHERE` was stored by a worker, and is its home, which is never freed.
+        Some(unsafe { &*home.cast::<Home>() })
     }
 }

@@ -76,7 +76,19 @@ impl FromStr for Numa {
 ///
 /// Written in an attribute it is the string that [`Display`] gives and [`FromStr`] reads.
 ///
-/// **Not yet in effect**: the value is kept and shown, the scheduler does not act on it so far.
+/// A priority becomes a deadline: whenever the fiber becomes ready, or is spawned, it is due a certain time later, and of all that a
+/// worker could run it runs what is due first. So no priority starves another: who has waited for that time goes before
+/// everything that came since.
+///
+/// | priority | is due after |
+/// | --- | --- |
+/// | `High` | no time: ahead of all that is not overdue |
+/// | `Normal` | 10 ms, two of the default time slices |
+/// | `Low` | 100 ms |
+/// | `Idle` | 1 s |
+///
+/// A priority decides who goes next, and takes nobody off the processor: a fiber that computes runs until it waits, yields, or has used
+/// up its time slice at a [checkpoint](crate::checkpoint()). Fibers that a fiber spawns do not inherit its priority.
 ///
 /// # Examples
 ///
@@ -90,14 +102,14 @@ impl FromStr for Numa {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Priority {
-    /// Runs when nothing else can.
+    /// Runs when nothing else can, or when it has waited for a second.
     Idle,
     /// Gives way to the others, but is never starved by them.
     Low,
     /// The ordinary case.
     #[default]
     Normal,
-    /// Goes first, without starving the others.
+    /// Goes ahead of the others, without starving them.
     High,
 }
 

@@ -9,7 +9,7 @@ use crate::fiber::record::{Custom, Handle, Identity};
 use crate::fiber::spans::Inherited;
 use crate::runtime::process;
 use crate::sched::worker::Worker;
-use crate::sched::{Current, Scheduler};
+use crate::sched::{Current, Scheduler, clock};
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,41 @@ where
 pub(crate) fn heir() -> Identity {
     let custom = fiber_local::inherited().map(|locals| Box::new(Custom { locals: Some(locals), ..Custom::default() }));
     Identity { site: Some(Location::caller()), custom, span: Inherited::current(), ..Identity::default() }
+}
+
+/// Spawns a fiber that starts when `delay` has passed, or soon after. As [`spawn`] else; works from fibers and from threads.
+///
+/// Until then it costs one heap block and a timer: no stack, no slot, no line in the [dump](crate::runtime::Dump). Its task counts it as
+/// [queued](crate::registry::Task::queued). What is waited for in [`join`](JoinHandle::join) is the delay and the fiber.
+/// [Cancelling](JoinHandle::cancel) it before ends it at once: it does not run, and what it owns is dropped, on a fiber. So does the end of
+/// the runtime, which does not wait for the delay. A delay beyond 584 years never ends.
+///
+/// # Panics
+///
+/// As [`spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// # fiber::runtime::Runtime::new().unwrap().run(|| {
+/// let begin = Instant::now();
+/// let late = fiber::spawn_after(Duration::from_millis(5), move || begin.elapsed());
+/// assert!(late.join().unwrap() >= Duration::from_millis(5));
+///
+/// let never = fiber::spawn_after(Duration::from_secs(3600), || unreachable!());
+/// never.cancel();
+/// assert!(never.join().unwrap_err().is_cancelled());
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn_after<F, T>(delay: Duration, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new().spawn_after(delay, f)
 }
 
 /// Spawns a fiber on the worker that the caller runs on, to stay there from the start: its closure and result need not be
@@ -171,8 +206,8 @@ impl Builder {
             name: None,
             stack_size: attributes.stack_size(),
             numa: attributes.numa(),
-            priority: attributes.priority(),
-            // A fiber has its task's unless it is given another.
+            // A fiber has its task's unless it is given others.
+            priority: None,
             timeslice: None,
             migratable: attributes.migrate(),
         }
@@ -212,7 +247,23 @@ impl Builder {
         self
     }
 
-    /// How urgent the fiber is. **Not yet in effect**: kept, and shown by `Debug`.
+    /// How urgent the fiber is. The default is its task's, else [`Priority::Normal`]: it is not inherited from whoever spawns the fiber.
+    ///
+    /// ```
+    /// use fiber::Priority;
+    /// use fiber::sync::Mutex;
+    /// use std::sync::Arc;
+    ///
+    /// # fiber::runtime::Builder::new().workers(1).build().unwrap().run(|| {
+    /// let order = Arc::new(Mutex::new(Vec::new()));
+    /// let fibers = [Priority::Low, Priority::Normal, Priority::High].map(|priority| {
+    ///     let order = order.clone();
+    ///     fiber::Builder::new().priority(priority).spawn(move || order.lock().unwrap().push(priority))
+    /// });
+    /// fibers.into_iter().for_each(|fiber| fiber.join().unwrap());
+    /// assert_eq!(*order.lock().unwrap(), [Priority::High, Priority::Normal, Priority::Low]);
+    /// # });
+    /// ```
     pub fn priority(mut self, priority: Priority) -> Builder {
         self.priority = Some(priority);
         self
@@ -238,10 +289,11 @@ impl Builder {
 
     #[track_caller]
     fn identity(self) -> Identity {
-        let Builder { task, name, stack_size, timeslice, .. } = self;
+        let Builder { task, name, stack_size, timeslice, priority, .. } = self;
         let locals = fiber_local::inherited();
-        let custom = (name.is_some() || stack_size.is_some() || timeslice.is_some() || locals.is_some())
-            .then(|| Box::new(Custom { name, stack_size, timeslice, locals }));
+        let is_custom =
+            name.is_some() || stack_size.is_some() || timeslice.is_some() || priority.is_some() || locals.is_some();
+        let custom = is_custom.then(|| Box::new(Custom { name, stack_size, timeslice, priority, locals }));
         Identity { task, site: Some(Location::caller()), parent: None, custom, span: Inherited::current() }
     }
 
@@ -259,6 +311,37 @@ impl Builder {
         let numa = self.numa;
         // SAFETY: closure and result are `Send + 'static`.
         JoinHandle::new(unsafe { Destination::find().spawn(f, self.identity(), numa) })
+    }
+
+    /// Spawns a fiber with these properties that starts later. As [`spawn_after`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let late = fiber::Builder::new().name("cleaner").priority(fiber::Priority::Low);
+    /// late.spawn_after(Duration::from_millis(1), || println!("cleaning up")).join().unwrap();
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`].
+    #[track_caller]
+    pub fn spawn_after<F, T>(self, delay: Duration, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        if delay.is_zero() {
+            return self.spawn(f);
+        }
+        let (numa, at) = (self.numa, clock::after(delay));
+        let scheduler = match Worker::current() {
+            Some(worker) => worker.scheduler().clone(),
+            None => scheduler_for_thread(),
+        };
+        JoinHandle::new(scheduler.spawn_at(at, f, self.identity(), numa))
     }
 
     /// Spawns a fiber with these properties on the caller's worker. As [`spawn_local`].

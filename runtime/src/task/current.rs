@@ -1,5 +1,6 @@
 //! The identity of a fiber.
 
+use super::attributes::Priority;
 use super::registry::Task;
 use crate::fiber::Named;
 use crate::fiber::record::FiberRef;
@@ -81,6 +82,22 @@ impl Fiber {
     #[must_use]
     pub fn task(&self) -> Option<&'static Task> {
         self.0.identity.task
+    }
+
+    /// How urgent the fiber was made, by its [`Builder`](crate::Builder::priority) or its task.
+    ///
+    /// ```
+    /// use fiber::Priority;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// assert_eq!(fiber::current().priority(), Priority::Normal);
+    /// let low = fiber::Builder::new().priority(Priority::Low).spawn(|| fiber::current().priority());
+    /// assert_eq!(low.join().unwrap(), Priority::Low);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.0.identity.priority()
     }
 
     /// Makes the fiber's permit available: its [`park`](crate::park), present or next, returns. As
@@ -210,10 +227,13 @@ pub fn checkpoint() {
     slice::checkpoint();
 }
 
-/// Whether the running fiber has used up its time slice: then the next [`checkpoint`] yields. For code that does so itself, at a place
-/// where it has put its data in order. `false` on a thread.
+/// Whether the running fiber should let others run: because it has used up its time slice, and then the next [`checkpoint`] yields, or
+/// because a fiber that its worker could run is due before it, by its [priority](crate::Priority). For code that yields by itself, at a
+/// place where it has put its data in order. `false` on a thread.
 ///
-/// It becomes true some time after the slice has passed: half the shortest slice in the process, or more on a busy machine.
+/// As React's `shouldYield`, it knows of what the worker has been told: of fibers that this one has woken or spawned, and of more urgent
+/// ones that others have spawned; not of timers and completions, which the worker looks at between fibers. A slice
+/// is found to be used up some time after it has passed: half the shortest slice in the process, or more on a busy machine.
 /// [`yield_now`] begins a new slice, as each wait does.
 ///
 /// # Examples
@@ -231,5 +251,5 @@ pub fn checkpoint() {
 #[inline]
 #[must_use]
 pub fn should_yield() -> bool {
-    slice::is_used_up()
+    slice::should_yield()
 }

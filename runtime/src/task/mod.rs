@@ -27,7 +27,7 @@ pub use block_on::{JoinFuture, block_on};
 pub use blocking::{BlockingMetrics, blocking};
 pub(crate) use blocking::{Pool, ask, try_blocking};
 pub(crate) use builder::heir;
-pub use builder::{Builder, spawn, spawn_local};
+pub use builder::{Builder, spawn, spawn_after, spawn_local};
 pub use cancel_token::CancelToken;
 pub use cancellation::{cancel_reason, is_cancelled, no_suspend, shield};
 pub use current::{Fiber, FiberId, checkpoint, current, should_yield, try_current, yield_now};

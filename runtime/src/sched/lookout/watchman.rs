@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 pub(super) struct Watchman {
-    errands: Errands,
+    errands: Errands<Errand>,
     sleep: Sleep,
     doorbell: Doorbell,
 }

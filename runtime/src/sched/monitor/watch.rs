@@ -149,13 +149,15 @@ fn kept_waiting(time: u64, before: Standing, after: Standing) -> u64 {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::Priority;
     use crate::fiber::slot::{Observed, Phase};
 
     const MS: u64 = 1_000_000;
     const LIMITS: Limits = Limits { slice: 5 * MS, held: Some(25 * MS) };
 
     fn sample(resumed: u32, slice: u32) -> Option<Sample> {
-        let fiber = Observed { id: 7, task: None, phase: Phase::Running, reason: None, since: 0, site: None, slice };
+        let (phase, priority) = (Phase::Running, Priority::Normal);
+        let fiber = Observed { id: 7, task: None, phase, priority, reason: None, since: 0, site: None, slice };
         Some(Sample { resumed, fiber })
     }
 

@@ -32,14 +32,20 @@ impl Worker {
             self.home.progress.count_late(served);
         }
         self.home.inbox().drain(|fiber| {
-            // A wake is posted to the home that a fiber has since it was started.
-            if fiber.summons.home().is_null() {
+            // A wake is posted to the home that a fiber has.
+            let home = fiber.summons.home();
+            if home.is_null() {
                 self.receive(fiber);
-            } else {
+            } else if ptr::eq(home.cast(), self.home) {
                 self.look_at(&fiber);
+            } else {
+                // It was kept here before it started.
+                fiber.wake();
             }
         });
         self.attend_lookouts();
+        self.attend_requests();
+        self.attend_priorities();
         let turn = self.home.progress.end_turn();
         if turn.is_multiple_of(INJECTOR_EVERY)
             && let Some(fiber) = self.scheduler.nodes.pop(self.node, turn.is_multiple_of(2))
@@ -81,6 +87,7 @@ impl Worker {
     }
 
     pub(in crate::sched) fn set_clock(&self, now: u64) {
+        self.lines.dates.note(&self.ready, self.now.get());
         self.now.set(now);
         self.home.coarse_now.store(clock::coarse(now), Relaxed);
     }
@@ -100,9 +107,12 @@ impl Worker {
                         self.wake(slot.as_ref());
                     },
                     Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
+                    Alarm::Start(place) => self.delayed.borrow_mut().fire(place),
                 }
             });
         }
+        drop(timers);
+        self.start_due();
         fired
     }
 
@@ -129,6 +139,8 @@ impl Worker {
         if let Some(slot) = fiber.own.slot.get() {
             // SAFETY: slots are never unmapped, and this one is the fiber's: it has not ended.
             self.wake(unsafe { slot.as_ref() });
+        } else {
+            self.hurry(fiber);
         }
     }
 
@@ -137,7 +149,7 @@ impl Worker {
     pub(in crate::sched) fn wake(&self, slot: &Slot) {
         if slot.phase() == Phase::Waiting {
             slot.set_phase(Phase::Ready);
-            self.ready.push(slot);
+            self.enqueue(slot);
         }
     }
 
@@ -147,6 +159,7 @@ impl Worker {
             return;
         }
         if self.seen_stage.replace(stage) == Stage::Running {
+            self.cancel_delayed();
             self.home.slots.for_each_taken(|slot| {
                 cancel::mark(slot.header(), CancelReason::Shutdown);
                 self.wake(slot);

@@ -18,17 +18,21 @@
 //! resumptions, by `tests/turns.rs`; the guide's chapter "How fibers are scheduled" says the same to users.
 
 mod attend;
+mod earliest;
 mod placement;
 mod spawn;
 mod start;
 
+use self::earliest::Aging;
 use super::choice::Choice;
 use super::clock;
 use super::current::Current;
+use super::delayed::Delayed;
 use super::home::Home;
 use super::lasting::Surfeit;
 use super::lookout::Table;
 use super::points::Points;
+use super::priority::Lines;
 use super::ready::ReadyQueue;
 use super::scheduler::{Scheduler, Stage};
 use super::timers::Timers;
@@ -68,6 +72,9 @@ pub(crate) struct Worker {
     pub(super) home: &'static Home,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) ready: ReadyQueue,
+    /// What is ready and not of the ordinary priority.
+    pub(super) lines: Lines,
+    aging: Aging,
     /// The running fiber; null in between.
     pub(super) current: Cell<*const Slot>,
     /// What the fiber that just suspended wants done on the scheduler's stack.
@@ -88,6 +95,7 @@ pub(crate) struct Worker {
     pub(super) timers: RefCell<Timers<Alarm>>,
     pub(super) driver: RefCell<Driver>,
     pub(super) lookouts: RefCell<Table>,
+    pub(super) delayed: RefCell<Delayed>,
     pub(super) choice: Choice,
     ids: Cell<(u64, u64)>,
     limits: Cell<(u64, u64)>,
@@ -127,6 +135,8 @@ pub(crate) enum Alarm {
     Fiber { flag: *const Cell<bool>, slot: NonNull<Slot> },
     /// Ends the lookout at this place.
     Lookout(u32),
+    /// Lets the fiber start that is kept at this place.
+    Start(u32),
 }
 
 /// An operation that a fiber waits for, on the fiber's stack; its address is the driver's token. Those of lookouts have odd tokens.
@@ -160,6 +170,8 @@ impl Worker {
             node: scheduler.nodes.plan.node_of[index],
             home,
             ready: ReadyQueue::new(),
+            lines: Lines::default(),
+            aging: Aging::default(),
             current: Cell::new(ptr::null()),
             after: Cell::new(None),
             allowance: Cell::new(0),
@@ -174,6 +186,7 @@ impl Worker {
             timers: RefCell::new(Timers::new(now)),
             driver: RefCell::new(driver),
             lookouts: RefCell::default(),
+            delayed: RefCell::default(),
             choice: Choice::seeded(index as u64 + 1),
             ids: Cell::new((0, 0)),
             limits: Cell::new((0, 0)),
@@ -233,6 +246,9 @@ impl Worker {
         let _guard = AbortOnUnwind;
         while self.seen_stage.get() != Stage::Ended {
             if self.has_runnable() {
+                if self.lines.is_mixed() && self.is_patient() {
+                    self.steal();
+                }
                 self.misses.set(0);
                 self.stop_searching();
                 self.run_ready();
@@ -249,8 +265,12 @@ impl Worker {
     }
 
     fn has_runnable(&self) -> bool {
-        !self.ready.is_empty()
-            || !self.fresh.is_empty()
+        !self.ready.is_empty() || self.has_fresh() || self.lines.is_mixed()
+    }
+
+    /// Whether there are normal fibers that only wait to be started by this worker, or by a thief.
+    fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
             || !self.fresh_local.borrow().is_empty()
             || self.bound.as_ref().is_some_and(|bound| !bound.is_empty())
     }
@@ -258,9 +278,14 @@ impl Worker {
     /// Resumes ready fibers, at most a turn's worth.
     fn run_ready(&self) {
         self.home.progress.begin_batch(self.turn_length.get());
-        while self.home.progress.has_next_of_batch()
-            && let Some(slot) = self.ready.pop()
-        {
+        while self.home.progress.has_next_of_batch() {
+            if self.lines.is_mixed() {
+                if self.run_earliest() {
+                    continue;
+                }
+                break;
+            }
+            let Some(slot) = self.ready.pop() else { break };
             self.prefetch_next();
             // SAFETY: slots are never unmapped.
             self.resume(unsafe { slot.as_ref() });
@@ -305,16 +330,6 @@ impl Worker {
         }
         self.points.pass(Current { worker: self, slot });
         false
-    }
-
-    /// Starts fresh fibers: the newest first, because a tree of spawns then needs few live stacks; now and then the oldest.
-    fn start_fresh(&self) {
-        self.home.progress.begin_batch(FRESH);
-        while self.home.progress.has_next_of_batch()
-            && let Some((fiber, bounds)) = self.next_fresh()
-        {
-            self.place(fiber, bounds);
-        }
     }
 
     fn next_fresh(&self) -> Option<(FiberRef, Bounds)> {

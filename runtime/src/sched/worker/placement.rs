@@ -16,6 +16,7 @@
 //! [`load`]: crate::sched::load
 
 use super::Worker;
+use crate::Priority;
 use crate::fiber::record::FiberRef;
 use crate::sched::clock;
 use crate::sched::load::{Busy, Figure};
@@ -176,14 +177,17 @@ impl Worker {
     /// Takes a fresh fiber out of the inbox: one that another worker gave, or one that was spawned for this worker.
     pub(super) fn receive(&self, fiber: FiberRef) {
         if !fiber.own.given.get() {
-            self.fresh_local.borrow_mut().push_back(fiber);
-            return;
+            return self.keep_fresh(fiber);
         }
         self.placement.taken.set(self.placement.taken.get().wrapping_add(1));
+        if fiber.identity.priority() != Priority::Normal {
+            // Among its like, by the time that it is due.
+            return self.keep_fresh(fiber);
+        }
         // Where it may be stolen, should a fiber hold this worker now. Within the node, as if it were bound to it.
         self.bound.as_ref().unwrap_or(&self.fresh).push(fiber);
         // This worker comes to the first in a moment.
-        if self.fresh_len() > 1 || !self.ready.is_empty() {
+        if self.stealable_len() > 1 || !self.ready.is_empty() {
             self.scheduler.wake_for(Place::Node(self.node), self.node);
         }
     }
@@ -193,7 +197,7 @@ impl Worker {
         u32::try_from(self.placement.slots.get() - self.free.borrow().len()).unwrap_or(u32::MAX)
     }
 
-    fn fresh_len(&self) -> usize {
+    fn stealable_len(&self) -> usize {
         self.fresh.len() + self.bound.as_ref().map_or(0, |bound| bound.len())
     }
 
@@ -220,7 +224,7 @@ impl Worker {
     }
 
     fn figure(&self, resting: bool) -> Figure {
-        let queued = u32::try_from(self.fresh_len()).unwrap_or(u32::MAX);
+        let queued = u32::try_from(self.stealable_len()).unwrap_or(u32::MAX);
         Figure {
             fibers: self.started().saturating_add(queued),
             busy: self.placement.busy.get(),

@@ -1,18 +1,19 @@
 //! How a worker spawns: into which queue a fresh fiber goes.
 
 use super::Worker;
-use crate::Numa;
 use crate::fiber::record::{FiberRef, Handle, Identity};
 use crate::sched::nodes::Place;
 use crate::sched::scheduler::{reserve_ids, withdraw};
+use crate::{Numa, Priority};
 use std::cell::Cell;
 
 impl Worker {
     /// Spawns a fiber into this worker's stealable queue, or wherever its property says.
     #[inline]
     pub(crate) fn spawn<F: FnOnce() -> T, T>(&self, f: F, identity: Identity, numa: Option<Numa>) -> Handle<T> {
+        let is_normal = identity.priority() == Priority::Normal;
         let (fiber, handle) = self.record(f, identity);
-        if matches!(numa.unwrap_or(self.scheduler.settings.numa), Numa::Any) {
+        if is_normal && matches!(numa.unwrap_or(self.scheduler.settings.numa), Numa::Any) {
             self.fresh.push(fiber);
             if self.scheduler.workers() > 1 {
                 self.scheduler.wake_for_fresh(self.node);
@@ -23,20 +24,25 @@ impl Worker {
         handle
     }
 
-    /// Puts a fresh fiber where its property says.
-    pub(super) fn send(&self, fiber: FiberRef, numa: Option<Numa>) {
+    /// Puts a fresh fiber where its properties say.
+    pub(in crate::sched) fn send(&self, fiber: FiberRef, numa: Option<Numa>) {
         let place = self.scheduler.place(&fiber, numa, self.node);
+        let is_normal = fiber.identity.priority() == Priority::Normal;
         match (place, &self.bound) {
-            (Place::Node(node), Some(bound)) if node == self.node => bound.push(fiber),
-            (Place::Node(_), _) => {
-                if let Err(fiber) = self.scheduler.nodes.injector(place, self.node).pass(fiber) {
+            (Place::Node(node), Some(bound)) if is_normal && node == self.node => bound.push(fiber),
+            (Place::Anywhere, _) if is_normal => self.fresh.push(fiber),
+            _ => {
+                let injector = self.scheduler.nodes.injector(place, self.node);
+                if let Err(fiber) = injector.pass(fiber, self.now.get()) {
                     // Not before the last fiber has ended, and a fiber spawns this one.
                     withdraw(&fiber);
                     self.home.count_ended();
                     return;
                 }
+                if self.scheduler.nodes.has_others(self.node) {
+                    self.lines.see_injected(true);
+                }
             }
-            (Place::Anywhere, _) => self.fresh.push(fiber),
         }
         if self.scheduler.workers() > 1 {
             self.scheduler.wake_for(place, self.node);
@@ -46,7 +52,7 @@ impl Worker {
     /// Spawns a fiber that this worker alone may start.
     pub(crate) fn spawn_local<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> Handle<T> {
         let (fiber, handle) = self.record(f, identity);
-        self.fresh_local.borrow_mut().push_back(fiber);
+        self.keep_fresh(fiber);
         handle
     }
 
@@ -62,7 +68,7 @@ impl Worker {
         handle
     }
 
-    pub(super) fn record<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> (FiberRef, Handle<T>) {
+    pub(in crate::sched) fn record<F: FnOnce() -> T, T>(&self, f: F, identity: Identity) -> (FiberRef, Handle<T>) {
         let id = next_number(&self.ids);
         self.home.count_spawned();
         if let Some(task) = identity.task {

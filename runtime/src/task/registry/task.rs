@@ -217,7 +217,7 @@ impl Attributes {
         self.stack_size
     }
 
-    /// `priority = "..."`: how urgent its fibers are. Not yet in effect.
+    /// `priority = "..."`: how urgent its fibers are.
     #[must_use]
     pub fn priority(&self) -> Option<Priority> {
         self.priority
