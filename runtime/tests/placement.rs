@@ -10,8 +10,9 @@ use fiber::runtime::{Builder, Topology, current_worker};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// How many fibers stay on each worker.
 #[derive(Clone)]
@@ -143,6 +144,46 @@ fn bound_fibers_are_shared_by_the_workers_of_their_node() {
             eventually("it has started", || shares.sum() > before);
         });
         assert_eq!(shares.counts()[..2], [0, 0], "they are bound to the other node");
+    });
+}
+
+#[test]
+fn a_held_worker_is_given_nothing() {
+    runtime(2).run(|| {
+        let (here, shares) = (current_worker().unwrap(), Shares::of(2));
+        let (held, release) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        // It comes from a sleep, so the worker rested just before.
+        let spawn_holder = || {
+            let (held, release) = (held.clone(), release.clone());
+            fiber::spawn(move || {
+                let there = current_worker().unwrap() != here;
+                if there {
+                    fiber::time::sleep(Duration::from_millis(5));
+                    held.store(true, SeqCst);
+                    while !release.load(SeqCst) {
+                        std::hint::spin_loop();
+                    }
+                }
+            })
+        };
+        // Until the other worker has taken one.
+        while !held.load(SeqCst) {
+            spawn_holder();
+            std::thread::sleep(Duration::from_millis(1));
+            fiber::time::sleep(Duration::from_millis(10));
+        }
+        // For long enough that it counts as held.
+        fiber::time::sleep(Duration::from_millis(20));
+        for _ in 0..100 {
+            let shares = shares.clone();
+            fiber::spawn(move || {
+                shares.count();
+                fiber::park();
+            });
+        }
+        eventually("all have started, on the worker that is free", || shares.sum() == 100);
+        assert_eq!(shares.counts()[here], 100);
+        release.store(true, SeqCst);
     });
 }
 

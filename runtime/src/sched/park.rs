@@ -153,10 +153,12 @@ impl Worker {
         let wake_at = [wake_at, limit].into_iter().flatten().min();
         let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));
         let begin = self.now.get();
-        self.publish_rest();
+        self.publish_rest(true);
         self.driver.borrow_mut().park(timeout, &mut |completion| self.complete(completion));
         // The turn begins now: it does not answer for the sleep.
         self.set_clock(clock::now());
+        // At once: what it runs next may hold it.
+        self.publish_rest(false);
         self.count_slept(self.now.get() - begin);
         self.rested.set(limit.is_some_and(|limit| self.now.get() >= limit));
         if quiet {

@@ -233,9 +233,9 @@ impl Worker {
         }
     }
 
-    /// Says that this worker sleeps.
-    pub(in crate::sched) fn publish_rest(&self) {
-        self.home.load.publish(self.figure(true));
+    /// Says that this worker sleeps, or does not any more.
+    pub(in crate::sched) fn publish_rest(&self, resting: bool) {
+        self.home.load.publish(self.figure(resting));
     }
 
     /// The worker has slept for so many nanoseconds.
