@@ -1,11 +1,12 @@
 //! A cancellation at a moment of one's choice.
 
 use crate::sched::{self, Kind};
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
-/// Strikes one fiber at one of its points, see `sched::points`.
+/// Strikes at one of a fiber's points, see `sched::points`.
 ///
 /// ```
 /// use fiber::internals::Blow;
@@ -23,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// assert!(blow.has_struck());
 /// # });
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Blow(Arc<sched::Blow>);
 
 impl Blow {
@@ -43,6 +44,24 @@ impl Blow {
     #[must_use]
     pub fn shut_down_at(at: u64) -> Blow {
         Blow::new(at, Kind::Shutdown)
+    }
+
+    /// Calls `f`, which must not wait: to strike somebody else at a moment of the fiber's.
+    ///
+    /// ```
+    /// use fiber::internals::Blow;
+    ///
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// let other = fiber::spawn(fiber::park);
+    /// let victim = other.fiber();
+    /// let blow = Blow::call_at(1, move || victim.cancel());
+    /// blow.arm();
+    /// assert!(other.join().unwrap_err().is_cancelled());
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn call_at(at: u64, f: impl FnOnce() + Send + 'static) -> Blow {
+        Blow::new(at, Kind::Call(Mutex::new(Some(Box::new(f)))))
     }
 
     fn new(at: u64, kind: Kind) -> Blow {
@@ -68,6 +87,12 @@ impl Blow {
     #[must_use]
     pub fn passed(&self) -> u64 {
         self.0.passed.load(Relaxed)
+    }
+}
+
+impl fmt::Debug for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blow").field("at", &self.0.at).field("passed", &self.passed()).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::dump::Dump;
 use super::{process, quit};
-use crate::sched::{Scheduler, monitor, scheduler};
+use crate::sched::{Scheduler, lookout, monitor, scheduler};
 use crate::sys::stderr::say;
 use crate::sys::threads;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) fn report(scheduler: &Scheduler) {
 
 /// Whether nothing inside the runtimes can go on: if so, how many other threads there are, as far as that can be known.
 ///
-/// The order of the questions matters. A thread that is counted as blocked when it is asked for can be woken only by a
+/// The order of the questions matters. A thread that is counted as blocked when it is asked for, or as resting, can be woken only by a
 /// fiber or by a thread that is not counted; what it had posted before it blocked is found in an inbox after, or its
 /// worker has left its rest and the epoch shows it. So if no worker left its rest between the first question and the last,
 /// all the answers hold together.
@@ -50,7 +50,7 @@ fn stalled(runtimes: &[Arc<Scheduler>]) -> Option<Option<usize>> {
         return None;
     }
     let epoch = scheduler::rest_epoch();
-    let blocked = threads::blocked_count();
+    let blocked = threads::blocked_count() + lookout::resting_threads();
     let all = threads::count();
     let idle = |runtime: &Arc<Scheduler>| runtime.is_idle();
     if !runtimes.iter().all(idle) || scheduler::rest_epoch() != epoch {

@@ -19,6 +19,7 @@ mod table;
 mod watchman;
 
 pub(super) use table::{Table, place};
+pub(crate) use watchman::resting_threads;
 
 use super::current::Current;
 use super::home::Home;

@@ -6,6 +6,9 @@
 //! resumption. This goes on until it comes to its end before the blow. So all points are tried, however many there are, and
 //! none of this depends on time or on chance.
 //!
+//! Then the fiber that takes the steps is the child of another, in a scope, a set or a race ([`family`]): it is struck itself; or, at each of
+//! its points, its parent is, or the token under which its parent runs.
+//!
 //! After each run: every partner came to its end, so no wake-up was lost and no lock was left behind; every step finds its locks free, its
 //! permits back and its messages where they belong; whatever the steps held was dropped; nothing is under way on the worker.
 
@@ -13,6 +16,7 @@
 mod common;
 
 mod channels;
+mod family;
 mod locks;
 mod outside;
 mod step;
@@ -90,18 +94,13 @@ fn take(steps: Vec<step::Ours>, progress: &Progress, manner: Manner) -> io::Resu
 
 /// One run with a blow at this point; whether the fiber came so far.
 fn strike(runtime: &TestRuntime, at: u64, cause: Cause, manner: Manner) -> bool {
-    let token = Token::default();
-    let steps = program(&token);
-    let last = steps.len();
-    let (ours, afterwards): (Vec<_>, Vec<_>) = steps.into_iter().map(Step::split).unzip();
-    let progress = Arc::new(Progress::default());
     let blow = match cause {
         Cause::Cancellation => Blow::cancel_at(at),
         Cause::Deadline => Blow::time_out_at(at),
     };
-    let fiber = runtime.spawn({
-        let (blow, progress) = (blow.clone(), progress.clone());
-        move || match cause {
+    let run = |ours, progress: Arc<Progress>| {
+        let blow = blow.clone();
+        let fiber = runtime.spawn(move || match cause {
             Cause::Cancellation => {
                 blow.arm();
                 take(ours, &progress, manner)
@@ -111,21 +110,39 @@ fn strike(runtime: &TestRuntime, at: u64, cause: Cause, manner: Manner) -> bool 
                 take(ours, &progress, manner)
             })
             .unwrap_or_else(|elapsed| Err(elapsed.into())),
-        }
-    });
-    let outcome = fiber.join();
+        });
+        fiber.join().map_err(|error| error.cancel_reason())
+    };
+    let may_unwind = |reason| cause == Cause::Cancellation && reason == CancelReason::User;
+    examine(runtime, program, &format!("{cause:?}, {manner:?}"), &blow, run, may_unwind)
+}
+
+/// One run of a program, by `run`, which gives what became of the fiber that took the steps: its result, or why it was unwound (`None`
+/// is a panic). Whether it came as far as to the blow.
+fn examine(
+    runtime: &TestRuntime,
+    program: fn(&Token) -> Vec<Step>,
+    what: &str,
+    blow: &Blow,
+    run: impl FnOnce(Vec<step::Ours>, Arc<Progress>) -> Result<io::Result<()>, Option<CancelReason>>,
+    may_unwind: impl Fn(CancelReason) -> bool,
+) -> bool {
+    let token = Token::default();
+    let steps = program(&token);
+    let last = steps.len();
+    let (ours, afterwards): (Vec<_>, Vec<_>) = steps.into_iter().map(Step::split).unzip();
+    let progress = Arc::new(Progress::default());
+    let outcome = run(ours, progress.clone());
     let begun = std::mem::take(&mut *progress.begun.lock().unwrap());
     let here = format!(
-        "struck at point {at} by {cause:?}, {manner:?}, in the step {:?}",
+        "struck at point {} by {what}, in the step {:?}",
+        blow.passed(),
         begun.len().checked_sub(1).map(|step| afterwards[step].name)
     );
     match outcome {
         Ok(Ok(())) => assert_eq!(begun.len(), last, "{here}"),
         Ok(Err(error)) => assert!(blow.has_struck() && is_interruption(&error), "{here}: {error:?}"),
-        Err(error) => {
-            assert_eq!(error.cancel_reason(), Some(CancelReason::User), "{here}: {error:?}");
-            assert!(blow.has_struck() && cause == Cause::Cancellation, "{here}");
-        }
+        Err(reason) => assert!(blow.has_struck() && reason.is_some_and(may_unwind), "{here}: {reason:?}"),
     }
     assert!(progress.told.load(SeqCst) <= 1, "{here}: told twice");
 

@@ -83,6 +83,7 @@ fn deadlocks_end_the_process() {
         } else {
             run("deadlock_beside_the_kernels_threads", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
         }
+        run("deadlock_beside_a_resting_lookout", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
         run("deadlock_beside_blocking_threads", &[]).with_code(2).saying(&[deadlock, ": parked, for "]);
     }
 }

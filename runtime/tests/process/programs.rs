@@ -8,9 +8,11 @@ use fiber::sync::mpsc::channel;
 use fiber::time::sleep;
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 type Program = (&'static str, fn() -> ExitCode);
@@ -25,7 +27,7 @@ macro_rules! programs {
 programs! {
     detached_panics, cancelled_quietly, payload_that_panics, spawn_without_runtime, calls_off_a_fiber,
     deadlock_in_run, deadlock_in_join, deadlock_of_locks, deadlock_in_scope, deadlock_in_channel, deadlock_in_main,
-    deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
+    deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_a_resting_lookout, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
     other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, overflow_in_coroutine,
     overflow_in_coroutine_of_fiber, null_pointer, sigquit, settings, panic_in_main,
     high_water, leaves_nothing, affinity, out_of_memory, stuck_at_the_end, default_runtime, error_in_main, exit_on_a_fiber, exit_beside_siblings,
@@ -220,6 +222,17 @@ fn deadlock_beside_blocking_threads() -> ExitCode {
             (0..3).map(|_| fiber::spawn(|| fiber::blocking(|| std::thread::sleep(Duration::from_millis(5))))).collect();
         calls.into_iter().for_each(|call| call.join().unwrap());
         fiber::blocking(|| ());
+        fiber::park();
+    });
+    ExitCode::SUCCESS
+}
+
+/// The thread that looks out for futures which are polled off the fibers stays, and has nothing to look out for.
+fn deadlock_beside_a_resting_lookout() -> ExitCode {
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(fiber::future::sleep(Duration::from_secs(3600))).poll(&mut context).is_pending());
+    runtime(2).run(|| {
+        assert!(threads().iter().any(|name| name == "fiber-lookout"), "{:?}", threads());
         fiber::park();
     });
     ExitCode::SUCCESS

@@ -84,6 +84,11 @@ impl Table {
         !self.ended.is_empty()
     }
 
+    /// Whether there is nothing to look out for, and nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.len() == self.free.len() && self.ended.is_empty()
+    }
+
     pub(super) fn next_ended(&mut self) -> Option<(Arc<Kept>, i32)> {
         self.ended.pop_front()
     }

@@ -9,19 +9,32 @@ use crate::sched::inbox::Sleep;
 use crate::sched::timers::Timers;
 use crate::sched::worker::Alarm;
 use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 pub(super) struct Watchman {
     errands: Errands<Errand>,
+    /// How many errands were left so far.
+    left: AtomicUsize,
+    /// How many of them were run when it last had nothing to look out for, and `usize::MAX` while it has.
+    rests_at: AtomicUsize,
     sleep: Sleep,
     doorbell: Doorbell,
+}
+
+static WATCHMAN: Mutex<Option<&Watchman>> = Mutex::new(None);
+
+/// How many threads this module keeps that will wake nobody unless somebody asks them to: one, if it has nothing to look out for.
+pub(crate) fn resting_threads() -> usize {
+    let watchman = *WATCHMAN.lock().unwrap_or_else(PoisonError::into_inner);
+    watchman.map_or(0, |watchman| usize::from(watchman.rests_at.load(SeqCst) == watchman.left.load(SeqCst)))
 }
 
 impl Watchman {
     /// The process's.
     pub(super) fn get() -> io::Result<&'static Watchman> {
-        static WATCHMAN: Mutex<Option<&Watchman>> = Mutex::new(None);
         let mut watchman = WATCHMAN.lock().unwrap_or_else(PoisonError::into_inner);
         match *watchman {
             Some(watchman) => Ok(watchman),
@@ -38,7 +51,13 @@ impl Watchman {
                 Ok(driver) => driver,
                 Err(error) => return drop(tell.send(Err(io::Error::other(error)))),
             };
-            let watchman = Watchman { errands: Errands::default(), sleep: Sleep::new(), doorbell: driver.doorbell() };
+            let watchman = Watchman {
+                errands: Errands::default(),
+                left: AtomicUsize::new(0),
+                rests_at: AtomicUsize::new(0),
+                sleep: Sleep::new(),
+                doorbell: driver.doorbell(),
+            };
             let watchman: &'static Watchman = Box::leak(Box::new(watchman));
             let _ = tell.send(Ok(watchman));
             watchman.work(driver);
@@ -48,6 +67,8 @@ impl Watchman {
 
     /// From any thread.
     pub(super) fn leave(&self, errand: Errand) {
+        // Before it can be run.
+        self.left.fetch_add(1, SeqCst);
         self.errands.leave(errand);
         if self.sleep.must_ring() {
             self.doorbell.ring();
@@ -57,7 +78,9 @@ impl Watchman {
     fn work(&self, mut driver: Driver) -> ! {
         let mut table = Table::default();
         let mut timers = Timers::new(clock::now());
+        let mut run = 0;
         loop {
+            self.rests_at.store(if table.is_empty() { run } else { usize::MAX }, SeqCst);
             // The order in which a worker falls asleep, see `sched::park`.
             driver.arm_doorbell();
             self.sleep.fall_asleep();
@@ -78,6 +101,7 @@ impl Watchman {
                 }
             });
             for errand in self.errands.take() {
+                run += 1;
                 match errand {
                     Errand::Keep(kept) => table.keep(kept, &mut driver, &mut timers),
                     Errand::LetGo(kept) => table.let_go(&kept, &mut driver, &mut timers),

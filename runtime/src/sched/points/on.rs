@@ -4,12 +4,11 @@ use super::super::cancel;
 use super::super::current::Current;
 use crate::fiber::unwind::CancelReason;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 /// What happens.
-#[derive(Debug)]
 pub(crate) enum Kind {
     /// The fiber is cancelled.
     Cancel,
@@ -17,10 +16,11 @@ pub(crate) enum Kind {
     Deadline,
     /// The runtime is shut down.
     Shutdown,
+    /// Somebody's code runs, once. It must not wait: it may be on the scheduler's stack.
+    Call(Mutex<Option<Box<dyn FnOnce() + Send>>>),
 }
 
-/// What is to happen to one fiber at one of its points.
-#[derive(Debug)]
+/// What is to happen at one of a fiber's points.
 pub(crate) struct Blow {
     /// At which of its points, from 1 on.
     pub(crate) at: u64,
@@ -55,10 +55,14 @@ impl Points {
         let blow = self.blow.borrow();
         let blow = blow.as_ref().expect("there is one for the fiber");
         if blow.passed.fetch_add(1, Relaxed) + 1 == blow.at {
-            match blow.kind {
+            match &blow.kind {
                 Kind::Cancel => cancel::cancel(&current.fiber(), CancelReason::User),
                 Kind::Deadline => current.let_time_run_out(),
                 Kind::Shutdown => current.scheduler().cancel_all(),
+                Kind::Call(call) => {
+                    let call = call.lock().expect("nobody panics with it").take();
+                    call.expect("the point is passed once")();
+                }
             }
         }
     }
