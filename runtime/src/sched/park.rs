@@ -53,6 +53,11 @@ impl Worker {
             self.start(fiber);
             return true;
         }
+        if self.take_in_roaming() {
+            self.misses.set(0);
+            self.stop_searching();
+            return true;
+        }
         let rings = &self.scheduler.nodes.plan.rings[self.index];
         if rings.is_empty() || (!self.searching.get() && !self.scheduler.idle.start_searching(self.node)) {
             return false;
@@ -67,6 +72,11 @@ impl Worker {
                 self.misses.set(0);
                 self.stop_searching();
                 self.start(fiber);
+                return true;
+            }
+            if self.steal_roaming(ring) {
+                self.misses.set(0);
+                self.stop_searching();
                 return true;
             }
         }

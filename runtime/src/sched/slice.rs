@@ -33,7 +33,7 @@ pub(crate) fn checkpoint() {
 /// Whether the running fiber has used up its time slice.
 #[inline(never)]
 pub(crate) fn is_used_up() -> bool {
-    Current::get().is_some_and(|current| current.worker.home().progress.is_used_up())
+    Current::get().is_some_and(|current| current.worker().home().progress.is_used_up())
 }
 
 // Out of line as `is_used_up`: no address of anything that belongs to the thread leaves them.
@@ -48,7 +48,7 @@ fn answer() {
     if current.is_to_stay() || current.is_unwinding() {
         return;
     }
-    let progress = &current.worker.home().progress;
+    let progress = &current.worker().home().progress;
     // It may have been put to the fiber before.
     if progress.withdraw() && progress.is_used_up() {
         progress.count_expired();

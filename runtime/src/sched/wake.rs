@@ -4,6 +4,7 @@
 //! own. So a wake that comes late, twice, or for a wait that is over costs a look and does no harm.
 
 use super::home::Home;
+use super::roaming;
 use super::worker::Worker;
 use crate::fiber::record::{FiberRef, Header, Waiter, drop_quietly};
 use crate::sys::sync::thread;
@@ -55,6 +56,9 @@ impl Drop for Woken {
 impl FiberRef {
     /// Makes the fiber look at its condition again, if it has started and not ended. From anywhere.
     pub(crate) fn wake(self) {
+        if self.roam.is_migratable() {
+            return roaming::wake(&self);
+        }
         let Some(home) = self.home() else {
             return;
         };
@@ -66,7 +70,7 @@ impl FiberRef {
 }
 
 impl Header {
-    /// The home of the worker that started the fiber.
+    /// The home of the worker that started the fiber; if it stays, of its worker.
     pub(crate) fn home(&self) -> Option<&'static Home> {
         // SAFETY: only `Worker::start` stores here, and it stores a home, which is never freed.
         unsafe { self.summons.home().cast::<Home>().as_ref() }

@@ -155,7 +155,8 @@ mod tests {
     const LIMITS: Limits = Limits { slice: 5 * MS, held: Some(25 * MS) };
 
     fn sample(resumed: u32, slice: u32) -> Option<Sample> {
-        let fiber = Observed { id: 7, task: None, phase: Phase::Running, reason: None, since: 0, site: None, slice };
+        let fiber =
+            Observed { id: 7, task: None, phase: Phase::Running, reason: None, since: 0, site: None, slice, at: None };
         Some(Sample { resumed, fiber })
     }
 
