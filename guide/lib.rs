@@ -1,6 +1,7 @@
 //! The guide's Rust snippets as documentation tests: `cargo test --doc -p fiber-guide` compiles and runs each.
 //!
-//! The guide itself stands in `src/` and is built by mdBook. The chapter about async code is tested with the feature `async`.
+//! The guide itself stands in `src/` and is built by mdBook. The chapter about async code is tested with the feature `async`, that about
+//! fibers that move with `migrate`.
 
 /// Takes a chapter's text as the documentation of a module, where rustdoc finds its snippets.
 macro_rules! chapters {
@@ -46,4 +47,9 @@ chapters! {
 #[cfg(feature = "async")]
 chapters! {
     async_code: "src/async.md",
+}
+
+#[cfg(feature = "migrate")]
+chapters! {
+    migrate: "src/migrate.md",
 }

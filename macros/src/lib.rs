@@ -62,6 +62,7 @@ use proc_macro::TokenStream;
 /// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
+/// | `unsafe(migrate)` | none | started fibers of the task may change their thread: with the feature `migrate` of the crate `fiber`; see below |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
 /// A wrong argument is an error at its place that lists the right ones.
@@ -216,21 +217,21 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
-/// The following are checked and kept in the descriptor, where `TASK.attributes()` shows them. They are **not yet in
-/// effect**.
+/// The following is checked and kept in the descriptor, where `TASK.attributes()` shows it. It is **not yet in effect**.
 ///
 /// | argument | values | will mean |
 /// | --- | --- | --- |
 /// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how urgent its fibers are |
-/// | `unsafe(migrate)` | | started fibers of the task may change their thread; see below |
 ///
 /// # Safety of `unsafe(migrate)`
 ///
 /// A fiber that has started stays on its thread; that is why `Rc`, `RefCell`, thread-locals and lock guards on its
 /// stack are sound. `unsafe(migrate)` gives this up for one task. Who writes it vouches that across every suspension
 /// point, in the function and in everything it calls, the standard library and dependencies included, no value that is
-/// not `Send`, no reference to a thread-local, and no address derived from one (`errno` included) is live. The
-/// expansion has an `unsafe` block with the span of this `unsafe`, so `#![forbid(unsafe_code)]` refuses it.
+/// not `Send` (but for those of the crate `fiber`), no reference to a thread-local, and no address derived from one
+/// (`errno` included, and addresses that the compiler keeps) is used, and nothing is believed of the thread that was
+/// found out before. `Builder::migratable` has the whole of it. The expansion has an `unsafe` block with the span of
+/// this `unsafe`, so `#![forbid(unsafe_code)]` refuses it.
 ///
 /// # What it goes on
 ///

@@ -107,6 +107,8 @@ pub use fiber_macros::{allow_blocking, check, checkpoint, main, no_checkpoint, t
 pub use sched::cancel::Cancelled;
 #[doc(inline)]
 pub use sync::select;
+#[cfg(feature = "migrate")]
+pub use task::OnThread;
 pub use task::{
     Builder, CancelToken, Fiber, FiberId, FiberLocal, JoinError, JoinFuture, JoinHandle, JoinSet, LocalJoinHandle,
     Numa, ParseAttributeError, Priority, Scope, ScopedJoinHandle, block_on, blocking, cancel_reason, checkpoint,

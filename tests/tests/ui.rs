@@ -9,6 +9,16 @@ fn good_programs_run() {
 }
 
 #[test]
+#[cfg(feature = "migrate")]
+fn migration_is_vouched_for() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/migrate/pass/*.rs");
+    cases.compile_fail("tests/ui/migrate/fail/*.rs");
+}
+
+// One of them is to do without a feature.
+#[cfg(not(feature = "migrate"))]
+#[test]
 fn each_mistake_has_its_message() {
     trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
 }

@@ -77,11 +77,17 @@ pub(super) fn current_flow<'a>() -> (Flow, Option<OfFiber<'a>>) {
 }
 
 /// A stack of at least `size` bytes.
+// Out of line, for a caller that may change threads before the next call.
+#[cfg_attr(feature = "migrate", inline(never))]
 pub(super) fn take(size: Option<usize>) -> Result<(Stack, Lender), StackError> {
     let class = size.map_or(Ok(SizeClass::DEFAULT), SizeClass::for_size)?;
     // Also on a worker: to be there before the thread-locals that the coroutine will use.
     let _ = THREAD.try_with(|_| ());
     if let Some(worker) = Worker::current() {
+        if let Some(current) = Current::get() {
+            // It is given back here, and what runs on it may have the worker's address.
+            current.header().own.ties.pin();
+        }
         return Ok((worker.lend_stack(class)?, Lender::Worker));
     }
     let stack = THREAD.try_with(|thread| thread.cache().borrow_mut().take(class));
@@ -89,6 +95,7 @@ pub(super) fn take(size: Option<usize>) -> Result<(Stack, Lender), StackError> {
 }
 
 /// Gives a stack back to where it is from. A worker's that is no worker any more has none to take it, and it is leaked.
+#[cfg_attr(feature = "migrate", inline(never))]
 pub(super) fn give(stack: Stack, lender: Lender) {
     match lender {
         Lender::Worker => {

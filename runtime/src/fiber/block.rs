@@ -4,6 +4,8 @@
 //! first out, so that a spawn usually costs no call of the allocator, and a batch of spawns does not make the allocator take
 //! memory from the system and give it back. Records too large for the block come from the allocator, as all do on threads that
 //! are no workers. A block may be released on another thread than it was taken on: all come from the global allocator.
+//!
+//! With the feature `migrate` neither is inlined: a caller may go on on another thread, and no address of this one's may stay with it.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -58,7 +60,8 @@ const fn fits(layout: Layout) -> bool {
 }
 
 /// Memory for a value of this layout, which is not of size zero.
-#[inline]
+#[cfg_attr(not(feature = "migrate"), inline)]
+#[cfg_attr(feature = "migrate", inline(never))]
 pub(super) fn take(layout: Layout) -> NonNull<u8> {
     let layout = if fits(layout) {
         let first = FIRST.get();
@@ -82,7 +85,8 @@ pub(super) fn take(layout: Layout) -> NonNull<u8> {
 /// # Safety
 ///
 /// It came from [`take`] with the same layout, and nobody uses it any more.
-#[inline]
+#[cfg_attr(not(feature = "migrate"), inline)]
+#[cfg_attr(feature = "migrate", inline(never))]
 pub(super) unsafe fn release(memory: NonNull<u8>, layout: Layout) {
     if !fits(layout) {
         // SAFETY: `take` allocated it with this layout.

@@ -6,7 +6,7 @@
 //! A fiber is *fresh* while it is a [`record`] in a queue: a closure, `Send`, without a stack. It *starts* when a worker gives
 //! it a stack and a [`slot`], and from then on belongs to that worker's thread until it *ends* and only its result is left.
 //! Why it never moves: its frames may hold `!Send` values and addresses of thread-locals, and nothing in the language can
-//! show that they do not.
+//! show that they do not. With the feature `migrate` somebody may vouch for it, fiber by fiber ([`roam`]).
 //!
 //! Rejected: state at the top of each stack (a TLB miss for each look at a fiber, measured at four times the cost of a
 //! yield over 10,000 fibers); a stack at spawn (a million queued spawns would cost a million stacks).
@@ -19,6 +19,7 @@ pub(crate) mod nested;
 pub(crate) mod overflow;
 pub(crate) mod reason;
 pub(crate) mod record;
+pub(crate) mod roam;
 pub(crate) mod slot;
 pub(crate) mod spans;
 pub(crate) mod stack;

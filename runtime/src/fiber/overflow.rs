@@ -19,6 +19,7 @@
 //! formats into a fixed buffer, and calls `write`, `sigaction`, `pthread_sigmask`, `raise` and `abort`, which POSIX lists as safe. The
 //! lookup is bound by the same rule.
 
+use crate::sys::errno::last_error;
 use std::cell::Cell;
 use std::fmt::{self, Write};
 use std::io;
@@ -338,7 +339,7 @@ impl AltStack {
         // SAFETY: `stack` describes writable memory that stays until `Drop` has replaced it, and the kernel writes the previous
         // one to the place given.
         if unsafe { libc::sigaltstack(&stack, previous.as_mut_ptr()) } != 0 {
-            return Err(io::Error::last_os_error());
+            return Err(last_error());
         }
         // SAFETY: written by the call that has just succeeded.
         let previous = unsafe { previous.assume_init() };

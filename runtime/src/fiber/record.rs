@@ -14,6 +14,7 @@ use super::block;
 use super::join::JoinState;
 use super::locals::Locals;
 use super::nested::Frame;
+use super::roam::{Roam, Ties};
 use super::slot::{Slot, SlotInfo};
 use super::spans::{Inherited, Spans};
 use super::stack::StackBounds;
@@ -75,6 +76,8 @@ pub(crate) struct Custom {
     pub(crate) timeslice: Option<Duration>,
     /// How urgent it is; `None` for what its task says.
     pub(crate) priority: Option<Priority>,
+    /// Whether it may change its worker after it started, for which the spawner vouches; `None` if its task decides.
+    pub(crate) migratable: Option<bool>,
     /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
     pub(crate) locals: Option<Box<Locals>>,
 }
@@ -90,6 +93,11 @@ impl Identity {
 
     pub(crate) fn stack_size(&self) -> Option<usize> {
         self.custom.as_ref()?.stack_size
+    }
+
+    pub(crate) fn is_migratable(&self) -> bool {
+        let custom = self.custom.as_ref().and_then(|custom| custom.migratable);
+        custom.unwrap_or_else(|| self.task.is_some_and(|task| task.attributes().migrate()))
     }
 
     pub(crate) fn timeslice(&self) -> Option<Duration> {
@@ -137,11 +145,14 @@ pub(crate) struct Header {
     pub(crate) posted: AtomicBool,
     /// The next record in the inbox; whoever set `posted` owns it until the worker clears the flag.
     pub(crate) next: AtomicPtr<Header>,
+    /// Where the fiber is, if it may move.
+    pub(crate) roam: Roam,
     /// What only the fiber's worker touches.
     pub(crate) own: Own,
 }
 
-/// State of a started fiber that its own worker alone reads and writes.
+/// State of a started fiber that its own worker alone reads and writes; of one that may move, whoever has it
+/// ([`Course`](super::roam) says who that is).
 #[derive(Default)]
 pub(crate) struct Own {
     /// The fiber's slot; `None` before it starts and after it has ended.
@@ -176,6 +187,8 @@ pub(crate) struct Own {
     pub(crate) raised: Cell<bool>,
     /// Whether the fiber is suspended, or was, in the middle of an unwinding.
     pub(crate) unwinding: Cell<bool>,
+    /// What keeps it with its worker, if it may move otherwise.
+    pub(crate) ties: Ties,
     /// The fiber's own variables, once it has one. Emptied by the fiber when it ends.
     pub(crate) locals: OnceCell<Box<Locals>>,
 }
@@ -210,7 +223,7 @@ enum Stage<F, T> {
 pub(crate) struct FiberRef(NonNull<Header>);
 
 // SAFETY: what a header shares is atomic or immutable after `new`; `own` is touched by the fiber's worker alone (each access
-// says why it is on that thread); the stage is passed by the join protocol, and `spawn`'s bounds (or `!Send` handles) decide
+// says why it is on that thread), and if the fiber may move, by whoever has it: it is passed on through `roam`, with acquire and release; the stage is passed by the join protocol, and `spawn`'s bounds (or `!Send` handles) decide
 // where its content may go.
 unsafe impl Send for FiberRef {}
 // SAFETY: as above.
@@ -220,6 +233,7 @@ impl FiberRef {
     /// Allocates a record with two references: the one returned, for the queue, and one for the handle.
     pub(crate) fn spawn<F: FnOnce() -> T, T>(f: F, id: u64, mut identity: Identity) -> (FiberRef, Handle<T>) {
         let spans = Spans::new(std::mem::take(&mut identity.span));
+        let roam = Roam::new(identity.is_migratable());
         let locals = identity.custom.as_mut().and_then(|custom| custom.locals.take());
         let block = block::take(Layout::new::<Record<F, T>>());
         // Built in place: the block is taken first. SAFETY: the block is new and has the size and alignment of the record.
@@ -241,6 +255,7 @@ impl FiberRef {
                 summons: Summons::new(),
                 posted: AtomicBool::new(false),
                 next: AtomicPtr::new(ptr::null_mut()),
+                roam,
                 own: Own { locals: locals.map_or_else(OnceCell::new, OnceCell::from), spans, ..Own::default() },
             },
             stage: UnsafeCell::new(Stage::<F, T>::Closure(f)),

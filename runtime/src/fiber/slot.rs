@@ -3,7 +3,8 @@
 //! A worker reads one [`Slot`] (a cache line) for each fiber that it resumes. With that state at the top of each stack
 //! every such read would also miss in the TLB. What only observers (the dump) read is in [`SlotInfo`], a second array.
 //!
-//! Who may touch what: the worker that owns the slab reads and writes everything. Other threads read the atomics alone, and
+//! Who may touch what: the worker that owns the slab reads and writes everything; of a fiber that may move ([`roam`](super::roam)), whoever
+//! has it, wherever that is. Other threads read the atomics alone, and
 //! only those; they may see a slot between two fibers, which the identifier, read before and after, tells them.
 //! Slots are never unmapped: a slab belongs to a `Home` (see `sched`), and homes are recycled for ever.
 
@@ -40,8 +41,8 @@ pub(crate) struct Slot {
     context: UnsafeCell<MaybeUninit<Context>>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the lowest two bits, the priority in the next two; `Reason` in the second byte; above, what the context wants kept about where
-    /// the fiber last suspended.
+    /// `Phase` in the lowest two bits, the priority in the next two, and `ROAMS`; `Reason` in the second byte; above, what the context wants kept
+    /// about where the fiber last suspended.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
@@ -56,6 +57,9 @@ pub(crate) struct SlotInfo {
     site: AtomicPtr<Location<'static>>,
     /// The fiber's time slice in microseconds; zero for the runtime's.
     slice: AtomicU32,
+    /// The number of the worker that ran the fiber last, if it may move.
+    #[cfg(feature = "migrate")]
+    at: AtomicU32,
 }
 
 /// A fiber as an observer saw it.
@@ -72,6 +76,8 @@ pub(crate) struct Observed {
     pub(crate) site: Option<&'static Location<'static>>,
     /// The fiber's own time slice in microseconds; zero if it has none.
     pub(crate) slice: u32,
+    /// The worker that ran it last, if that may be another than the one that started it.
+    pub(crate) at: Option<usize>,
 }
 
 impl Slot {
@@ -116,7 +122,7 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.status.store(self.status.load(Relaxed) & (DEPTH | PRIORITY) | phase as u32, Relaxed);
+        self.status.store(self.status.load(Relaxed) & (DEPTH | PRIORITY | ROAMS) | phase as u32, Relaxed);
     }
 
     /// Whether the fiber's priority is the ordinary one.
@@ -138,15 +144,40 @@ impl Slot {
     /// Notes that the running fiber is about to yield.
     #[inline(always)]
     pub(crate) fn set_yielding(&self) {
-        self.status.store(self.depth() | self.status.load(Relaxed) & PRIORITY | Phase::Ready as u32, Relaxed);
+        self.status.store(self.depth() | self.lasting_bits() | Phase::Ready as u32, Relaxed);
     }
 
     /// Notes that the fiber waits, for what, and since when.
     #[inline(always)]
     pub(crate) fn set_waiting(&self, reason: Reason, now: u32) {
-        let kept = self.depth() | self.status.load(Relaxed) & PRIORITY;
-        self.status.store(kept | Phase::Waiting as u32 | u32::from(reason as u8) << 8, Relaxed);
+        let what = Phase::Waiting as u32 | u32::from(reason as u8) << 8;
+        self.status.store(self.depth() | self.lasting_bits() | what, Relaxed);
         self.since.store(now, Relaxed);
+    }
+
+    /// Notes whether the fiber that is about to start here may move.
+    #[inline(always)]
+    pub(crate) fn set_roams(&self, roams: bool) {
+        if ROAMS != 0 {
+            self.status.store(if roams { ROAMS } else { 0 }, Relaxed);
+        }
+    }
+
+    /// Whether the fiber here, or that was here last, may move. From any thread.
+    #[inline(always)]
+    pub(crate) fn roams(&self) -> bool {
+        ROAMS != 0 && self.roams_bit() != 0
+    }
+
+    /// What a status keeps for as long as the fiber lives, until it is changed.
+    #[inline(always)]
+    fn lasting_bits(&self) -> u32 {
+        self.status.load(Relaxed) & (PRIORITY | ROAMS)
+    }
+
+    #[inline(always)]
+    fn roams_bit(&self) -> u32 {
+        if ROAMS == 0 { 0 } else { self.status.load(Relaxed) & ROAMS }
     }
 
     /// How deep the running fiber's stack is here, as `status` has it.
@@ -214,6 +245,9 @@ fn priority_of(status: u32) -> Priority {
     }
 }
 
+/// The bit of a status that says that the fiber may move; none without the feature.
+const ROAMS: u32 = if cfg!(feature = "migrate") { 0x80 } else { 0 };
+
 fn phase_of(status: u32) -> Phase {
     match status & 0b11 {
         0 => Phase::Ready,
@@ -229,6 +263,8 @@ impl SlotInfo {
             task: AtomicPtr::new(ptr::null_mut()),
             site: AtomicPtr::new(ptr::null_mut()),
             slice: AtomicU32::new(0),
+            #[cfg(feature = "migrate")]
+            at: AtomicU32::new(0),
         }
     }
 
@@ -243,6 +279,12 @@ impl SlotInfo {
         self.site.store(pointer(identity.site), Relaxed);
         self.slice.store(slice, Relaxed);
         self.id.store(id, Release);
+    }
+
+    /// Notes which worker runs the fiber.
+    #[cfg(feature = "migrate")]
+    pub(crate) fn set_at(&self, worker: usize) {
+        self.at.store(worker as u32, Relaxed);
     }
 
     /// Notes that the slot is free.
@@ -261,6 +303,10 @@ impl SlotInfo {
         let task = self.task.load(Relaxed);
         let site = self.site.load(Relaxed);
         let slice = self.slice.load(Relaxed);
+        #[cfg(feature = "migrate")]
+        let at = slot.roams().then(|| self.at.load(Relaxed) as usize);
+        #[cfg(not(feature = "migrate"))]
+        let at = None;
         fence(Acquire);
         if self.id.load(Relaxed) != id {
             return None;
@@ -277,6 +323,7 @@ impl SlotInfo {
             // SAFETY: as for the task.
             site: unsafe { site.as_ref() },
             slice,
+            at,
         })
     }
 }
@@ -346,11 +393,12 @@ impl SlotSlab {
         })
     }
 
-    /// The taken slots. Called by the worker that owns the slab.
+    /// The taken slots whose fibers stay. Called by the worker that owns the slab.
     pub(crate) fn for_each_taken(&self, mut f: impl FnMut(&Slot)) {
         for chunk in self.chunks() {
             for (slot, info) in chunk.slots.iter().zip(&chunk.infos) {
-                if info.id.load(Relaxed) != 0 {
+                // One that moves may end elsewhere at this moment.
+                if info.id.load(Relaxed) != 0 && !slot.roams() {
                     f(slot);
                 }
             }

@@ -5,7 +5,7 @@
 //! | word | written by | means |
 //! | --- | --- | --- |
 //! | `reason` | whoever cancels, once | the fiber is to end, and why |
-//! | `home` | the worker that starts the fiber, once | where it is woken from then on |
+//! | `home` | the worker that starts the fiber, once | that it has started, and where it is woken from then on, if it stays |
 //!
 //! Whoever cancels writes `reason` and then reads `home`, to wake the fiber there; a fiber that has none is left alone. The worker writes
 //! `home`, and the fiber reads `reason` before it waits. Each side has a sequentially consistent fence between its write and its read, so one of

@@ -6,6 +6,7 @@
 
 use crate::fiber::Reason;
 use crate::sched::io::ask_patiently;
+use crate::sys::errno::last_error;
 use crate::task::try_blocking;
 use std::fs;
 use std::io::{self, PipeWriter};
@@ -57,7 +58,7 @@ pub(super) fn open(options: &fs::OpenOptions, path: &Path, flags: i32) -> io::Re
     // SAFETY: the kernel reads the number, during the call.
     match unsafe { libc::ioctl(file.as_raw_fd(), libc::FIONBIO, &raw const nonblocking) } {
         0 => Ok(file),
-        _ => Err(io::Error::last_os_error()),
+        _ => Err(last_error()),
     }
 }
 
@@ -68,7 +69,7 @@ fn has_had_writer(fifo: &fs::File, scrap: &PipeWriter) -> io::Result<bool> {
     match unsafe { libc::poll(&raw mut entry, 1, 0) } {
         0 => (),
         1.. => return Ok(true),
-        _ => return Err(io::Error::last_os_error()),
+        _ => return Err(last_error()),
     }
     // Copies what is there, which is nothing, and with that tells a FIFO without a writer, which is at its end, from an empty one.
     // SAFETY: no memory is passed.
@@ -76,7 +77,7 @@ fn has_had_writer(fifo: &fs::File, scrap: &PipeWriter) -> io::Result<bool> {
     match copied {
         0 => Ok(false),
         1.. => Ok(true),
-        _ => match io::Error::last_os_error() {
+        _ => match last_error() {
             error if error.raw_os_error() == Some(libc::EAGAIN) => Ok(true),
             error => Err(error),
         },

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::registry::{self, Attributes, Place, Task};
+use crate::task::Migration;
 use crate::{Numa, Priority};
 
 /// A descriptor under construction.
@@ -90,7 +91,10 @@ impl Definition {
 
     /// `unsafe(migrate)`.
     #[must_use]
-    pub const fn migrate(mut self, _: Vouched) -> Self {
+    pub const fn migrate(mut self, _: Vouched) -> Self
+    where
+        for<'a> &'a Self: Migration,
+    {
         self.0.attributes.migrate = true;
         self
     }

@@ -16,5 +16,6 @@ pub mod v1 {
     pub use super::define::{Definition, Vouched};
     pub use super::entry::{main, test, test_termination};
     pub use crate::registry::Registration;
+    pub use crate::task::Migration;
     pub use inventory::submit;
 }

@@ -1,5 +1,6 @@
 //! Transfers on streams that do not wait, whatever the mode of the descriptor: what async code makes of a read and a write.
 
+use crate::sys::errno::last_error;
 use std::io::{self, IoSlice};
 #[cfg(any(feature = "tokio", feature = "hyper"))]
 use std::mem::MaybeUninit;
@@ -48,5 +49,5 @@ pub(crate) fn send_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Res
 }
 
 fn count(returned: isize) -> io::Result<usize> {
-    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+    usize::try_from(returned).map_err(|_| last_error())
 }

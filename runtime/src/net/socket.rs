@@ -8,6 +8,7 @@ use super::sockaddr::Address;
 use crate::driver::Operation;
 use crate::fiber::Reason;
 use crate::sched::io::{ask_patiently, charge, needs_nonblocking, poll, wait, with_part_done};
+use crate::sys::errno::last_error;
 use crate::task::try_blocking;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -244,7 +245,7 @@ pub(super) fn listen_beside_others(address: &Address) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed.
     let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(last_error());
     }
     // SAFETY: the descriptor is new and nobody else's.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -337,7 +338,7 @@ pub(super) fn connect(address: &Address, timeout: Option<Duration>) -> io::Resul
     // SAFETY: no memory is passed.
     let fd = unsafe { libc::socket(address.family(), libc::SOCK_STREAM | libc::SOCK_CLOEXEC | mode, 0) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(last_error());
     }
     // SAFETY: the descriptor is new and nobody else's.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -422,7 +423,7 @@ fn option<T: Copy>(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<T> {
     let done =
         unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, value.as_mut_ptr().cast(), &raw mut len) };
     if done < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(last_error());
     }
     // SAFETY: zeroes, partly overwritten by the kernel, are a value of a plain C type.
     Ok(unsafe { value.assume_init() })
@@ -430,7 +431,7 @@ fn option<T: Copy>(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<T> {
 
 /// What a call returned, as std gives it.
 fn count(returned: isize) -> io::Result<usize> {
-    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+    usize::try_from(returned).map_err(|_| last_error())
 }
 
 fn is<T>(result: &io::Result<T>, errno: i32) -> bool {

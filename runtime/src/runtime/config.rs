@@ -39,6 +39,7 @@ const SMALLEST_STACK: usize = 16 << 10;
 /// | [`timeslice`](Self::timeslice) | `FIBER_TIMESLICE` | 5 ms |
 /// | [`held_limit`](Self::held_limit) | `FIBER_HELD_LIMIT` | 25 ms |
 /// | [`on_held`](Self::on_held) | | standard error |
+/// | `restless`, with the feature `migrate` | `FIBER_RESTLESS` | no |
 ///
 /// A variable `FIBER_...` that is not in this table has no effect; the first runtime of a process says so, on standard error.
 ///
@@ -68,6 +69,7 @@ pub struct Builder {
     pub(super) timeslice: Duration,
     pub(super) held_limit: Option<Duration>,
     pub(super) on_held: Option<OnHeld>,
+    pub(super) restless: bool,
     /// The driver in particular, but for its kind.
     #[cfg(test)]
     pub(crate) driver_config: crate::driver::DriverConfig,
@@ -90,6 +92,7 @@ impl Default for Builder {
             timeslice: Duration::from_millis(5),
             held_limit: Some(Duration::from_millis(25)),
             on_held: None,
+            restless: false,
             #[cfg(test)]
             driver_config: crate::driver::DriverConfig::default(),
         }
@@ -272,6 +275,31 @@ impl Builder {
         super::launch::launch(builder)
     }
 
+    /// Whether each [migratable](crate::Builder::migratable) fiber goes on at another worker every time it has suspended and may leave, instead
+    /// of where there is time for it. To find code, in tests, that does not keep what was promised of it.
+    ///
+    /// ```
+    /// use fiber::runtime::{Builder, current_worker};
+    ///
+    /// let moved = Builder::new().workers(2).restless(true).build()?.run(|| {
+    ///     // SAFETY: nothing in this closure belongs to a thread.
+    ///     let builder = unsafe { fiber::Builder::new().migratable(true) };
+    ///     let fiber = builder.spawn(|| {
+    ///         let before = current_worker();
+    ///         fiber::yield_now();
+    ///         before != current_worker()
+    ///     });
+    ///     fiber.join().unwrap()
+    /// });
+    /// assert!(moved);
+    /// # Ok::<(), fiber::runtime::RuntimeError>(())
+    /// ```
+    #[cfg(feature = "migrate")]
+    pub fn restless(mut self, restless: bool) -> Builder {
+        self.restless = restless;
+        self
+    }
+
     /// How many workers there will be.
     pub(super) fn worker_count(&self) -> usize {
         let cpus = self.cpus.as_ref().map_or(usize::MAX, Vec::len);
@@ -302,6 +330,8 @@ impl Builder {
         let limits = "a duration, such as 25ms, or `off`";
         let limit = |text: &str| if text == "off" { Some(None) } else { duration(text).map(Some) };
         environment.apply("FIBER_HELD_LIMIT", limits, limit, |limit| self.held_limit = limit)?;
+        #[cfg(feature = "migrate")]
+        environment.apply("FIBER_RESTLESS", "0 or 1", switch, |on| self.restless = on)?;
         Ok(self)
     }
 }

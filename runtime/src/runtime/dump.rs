@@ -8,7 +8,7 @@ use crate::sched::scheduler::Stage;
 use crate::sched::{Scheduler, clock};
 use crate::{FiberId, Priority};
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every started fiber of a runtime, and what it was doing, each as of some moment while the dump was made.
@@ -87,12 +87,12 @@ impl Dump {
         for (worker, home) in scheduler.homes.iter().enumerate() {
             let observed = home.slots.observe();
             let now = clock::coarse(clock::now());
-            let names = home.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let names = home.names();
             dump.fibers.extend(observed.into_iter().map(|seen: Observed| FiberState {
                 id: FiberId::new(seen.id),
                 name: names.get(&seen.id).cloned(),
                 task: seen.task,
-                worker,
+                worker: seen.at.unwrap_or(worker),
                 priority: seen.priority,
                 state: match (seen.phase, seen.reason) {
                     (Phase::Running, _) => State::Running,

@@ -8,7 +8,7 @@ use crate::sched::monitor::Held;
 use crate::sys::stderr::say;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who is told of workers that are held.
@@ -58,13 +58,13 @@ pub struct HeldWorker {
 impl HeldWorker {
     fn new(scheduler: &Scheduler, held: Held) -> HeldWorker {
         let Held { worker, fiber, time, frames, unreported } = held;
-        let names = scheduler.homes[worker].names.lock().unwrap_or_else(PoisonError::into_inner);
         HeldWorker {
             runtime: scheduler.settings.name.clone(),
             worker,
             time,
             fiber: FiberId::new(fiber.id),
-            name: names.get(&fiber.id).cloned(),
+            // With the worker that started it, which may be another one.
+            name: scheduler.homes.iter().find_map(|home| home.names().get(&fiber.id).cloned()),
             task: fiber.task,
             spawned_at: fiber.site,
             frames,

@@ -11,6 +11,7 @@ use crate::fiber::record::FiberRef;
 use crate::fiber::stack::{SizeClass, StackConfig, StackPool};
 use crate::sched::nodes::Nodes;
 use crate::sched::rings::Plan;
+use crate::sched::roaming::{Roads, Roaming};
 use crate::sched::worker::{Worker, overflowing_fiber};
 use crate::sched::{Scheduler, Settings, monitor};
 use crate::sys::{affinity, cpu};
@@ -84,11 +85,13 @@ fn launch_on(builder: &Builder, driver: &DriverConfig) -> Result<Runtime, Cause>
         .plan
         .node_of
         .iter()
-        .map(|_| Queues { fresh: Deque::new_lifo(), bound: several.then(Deque::new_lifo) })
+        .map(|_| Queues { fresh: Deque::new_lifo(), bound: several.then(Deque::new_lifo), roaming: Roaming::new() })
         .collect();
     let stealers = queues.iter().map(|queues| queues.fresh.stealer()).collect();
     let bound = queues.iter().filter_map(|queues| Some(queues.bound.as_ref()?.stealer())).collect();
-    let scheduler = Scheduler::new(settings, nodes, stacks, stealers, bound, blocking);
+    let roaming: Vec<&Roaming> = queues.iter().map(|queues| &queues.roaming).collect();
+    let roads = Roads::new(&roaming, nodes.count(), builder.restless);
+    let scheduler = Scheduler::new(settings, nodes, stacks, stealers, bound, roads, blocking);
     scheduler.blocking.serve(&scheduler);
     let workers = Arc::new(Workers::none());
     let (report, reports) = channel();
@@ -144,10 +147,11 @@ fn limit(topology: Topology, cpus: Option<&[usize]>) -> Result<Topology, Cause> 
     Ok(topology.limited_to(cpus))
 }
 
-/// A worker's own queues of fibers that have not started.
+/// A worker's own queues, apart from that of ready fibers that stay.
 struct Queues {
     fresh: Deque<FiberRef>,
     bound: Option<Deque<FiberRef>>,
+    roaming: Roaming,
 }
 
 /// A pool for each node, for its workers to share.
@@ -193,9 +197,10 @@ fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Worke
     let _blocks = Keep::here();
     overflow::set_lookup(Some(overflowing_fiber));
     // The driver belongs to one thread from its creation on, so it is made here.
-    let started = Driver::new(&scheduler.settings.driver)
-        .map_err(Cause::Driver)
-        .and_then(|driver| Worker::new(index, scheduler, queues.fresh, queues.bound, driver).map_err(Cause::Stack));
+    let started = Driver::new(&scheduler.settings.driver).map_err(Cause::Driver).and_then(|driver| {
+        let Queues { fresh, bound, roaming } = queues;
+        Worker::new(index, scheduler, fresh, bound, roaming, driver).map_err(Cause::Stack)
+    });
     match started {
         Ok(worker) => {
             let _ = report.send(Ok(()));

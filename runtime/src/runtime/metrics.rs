@@ -76,6 +76,9 @@ pub struct WorkerMetrics {
     pub stolen_from_other_nodes: u64,
     /// Fibers that it gave to other workers before they started, because those had less to do.
     pub given: u64,
+    /// How often a [migratable](crate::Builder::migratable) fiber that had started came to it from another worker. Zero without the feature
+    /// `migrate`.
+    pub migrated: u64,
     /// How often it went to sleep for want of work.
     pub sleeps: u64,
 }
@@ -95,6 +98,7 @@ impl WorkerMetrics {
                 stolen_within_node: home.stolen(Nearness::Node),
                 stolen_from_other_nodes: home.stolen(Nearness::Remote),
                 given: home.given(),
+                migrated: home.migrated(),
                 sleeps: home.sleeps(),
             }
         };
@@ -108,7 +112,8 @@ impl WorkerMetrics {
     }
 }
 
-/// The number of the worker that runs the calling fiber, from zero; `None` on a thread that is no worker. A started fiber keeps it.
+/// The number of the worker that runs the calling fiber, from zero; `None` on a thread that is no worker. A started fiber keeps it,
+/// unless it is [migratable](crate::Builder::migratable).
 ///
 /// # Examples
 ///

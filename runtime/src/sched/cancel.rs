@@ -13,7 +13,7 @@
 
 use super::clock;
 use super::current::Current;
-use super::timer::Timer;
+use super::timer::{Flag, Timer};
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::unwind::{CancelReason, Raised, Target};
 use crate::sys::stderr::say;
@@ -89,7 +89,7 @@ struct Limit<'a> {
 /// What ends the waits under a limit.
 enum Cause<'a> {
     /// The time: at this reading of the clock. A timer raises the flag.
-    Time { deadline: u64, passed: Cell<bool> },
+    Time { deadline: u64, passed: Flag },
     /// Somebody who writes a [`CancelReason`] here, and then wakes the fiber.
     Mark(&'a AtomicU8),
 }
@@ -120,7 +120,7 @@ impl<'a> Current<'a> {
     /// Why the wait that is about to begin, or goes on, has to end; `None` if it may wait.
     #[inline]
     pub(crate) fn interruption(&self) -> Option<Interruption<'a>> {
-        self.worker.points.pass(*self);
+        self.worker().points.pass(*self);
         let header = self.header();
         let own = &header.own;
         if !own.settled.replace(true) {
@@ -140,7 +140,8 @@ impl<'a> Current<'a> {
         }
         if std::thread::panicking() {
             // Perhaps not this fiber's panic but a sibling's, suspended in the middle of it: look again when it is over.
-            self.worker.postponed.set(true);
+            self.worker().postponed.set(true);
+            self.worker().postpone_roaming(*self);
             return None;
         }
         // Whatever unwinding there was is over, perhaps swallowed by a `catch_unwind` of the user's.
@@ -177,8 +178,8 @@ impl<'a> Current<'a> {
             .limits()
             .filter_map(|limit| if let Cause::Time { passed, .. } = &limit.cause { Some(passed) } else { None });
         if let Some(passed) = flags.last() {
-            passed.set(true);
-            self.worker.wake(self.slot);
+            passed.raise();
+            self.worker().wake(self.slot);
         }
     }
 
@@ -246,7 +247,7 @@ impl Interruption<'_> {
 
 fn raise(current: Current<'_>, target: Target, reason: CancelReason) -> ! {
     current.header().own.raised.set(true);
-    current.worker.has_raised.set(true);
+    current.worker().has_raised.set(true);
     resume_unwind(Box::new(Raised { target, reason }))
 }
 
@@ -263,7 +264,7 @@ pub(crate) fn cancel(fiber: &FiberRef, reason: CancelReason) {
 
 /// Runs `f` on the running fiber with the time limit `deadline`, a reading of the clock.
 pub(crate) fn with_limit<T>(current: Current<'_>, deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
-    within(current, Cause::Time { deadline, passed: Cell::new(false) }, f).map_err(|_| Elapsed)
+    within(current, Cause::Time { deadline, passed: Flag::new() }, f).map_err(|_| Elapsed)
 }
 
 /// Runs `f` on the running fiber; whoever writes a [`CancelReason`] into `mark`, and then wakes the fiber, ends its waits.
@@ -290,7 +291,7 @@ fn within<T>(current: Current<'_>, cause: Cause<'_>, f: impl FnOnce() -> T) -> R
     }
     let own = &current.header().own;
     let outer = own.limits.get();
-    let limit = Limit { number: current.worker.next_limit(), outer: outer.cast(), cause, told: Cell::new(false) };
+    let limit = Limit { number: current.worker().next_limit(), outer: outer.cast(), cause, told: Cell::new(false) };
     let in_force = InForce(current, outer);
     own.limits.set(ptr::from_ref(&limit).cast());
     let timer = match &limit.cause {

@@ -12,10 +12,15 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The running fiber and its worker. Good on that fiber until it ends: a started fiber does not change its worker.
+/// The running fiber and its worker. Good on that fiber until it ends.
+///
+/// A started fiber does not change its worker, so the worker is kept here. With the feature `migrate` a fiber may, wherever it suspends with
+/// nothing registered ([`Ties`](crate::fiber::roam::Ties)): then the worker is asked for anew at each use. What came from
+/// [`worker`](Self::worker) before a suspension is not used after it.
 #[derive(Clone, Copy)]
 pub(crate) struct Current<'a> {
-    pub(super) worker: &'a Worker,
+    #[cfg(not(feature = "migrate"))]
+    worker: &'a Worker,
     pub(crate) slot: &'a Slot,
 }
 
@@ -24,7 +29,19 @@ impl<'a> Current<'a> {
     #[inline(always)]
     pub(crate) fn get() -> Option<Current<'a>> {
         let worker = Worker::current()?;
-        Some(Current { worker, slot: worker.current_slot()? })
+        Some(Current::of(worker, worker.current_slot()?))
+    }
+
+    /// The fiber in this slot, which runs on this worker, or is about to, or has just been suspended there.
+    #[inline(always)]
+    pub(super) fn of(worker: &'a Worker, slot: &'a Slot) -> Current<'a> {
+        #[cfg(feature = "migrate")]
+        let _ = worker;
+        Current {
+            #[cfg(not(feature = "migrate"))]
+            worker,
+            slot,
+        }
     }
 
     #[inline(always)]
@@ -34,12 +51,16 @@ impl<'a> Current<'a> {
 
     /// What the workers of the fiber's runtime share.
     pub(crate) fn scheduler(&self) -> &'a Arc<Scheduler> {
-        self.worker.scheduler()
+        self.worker().scheduler()
     }
 
-    /// The fiber's worker.
+    /// The fiber's worker, until it suspends.
+    #[inline(always)]
     pub(crate) fn worker(&self) -> &'a Worker {
-        self.worker
+        #[cfg(not(feature = "migrate"))]
+        return self.worker;
+        #[cfg(feature = "migrate")]
+        Worker::current().expect("a fiber runs on a worker")
     }
 
     /// A reference to the fiber.
@@ -65,7 +86,7 @@ impl<'a> Current<'a> {
         let Some(spans) = own.spans.leave() else {
             return;
         };
-        self.worker.after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
+        self.worker().after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
         self.wait(reason);
         own.spans.enter(spans);
     }
@@ -81,7 +102,7 @@ impl<'a> Current<'a> {
     }
 
     fn wait(&self, reason: Reason) {
-        self.slot.set_waiting(reason, self.worker.home.coarse_now.load(Relaxed));
+        self.slot.set_waiting(reason, self.worker().home.coarse_now.load(Relaxed));
         self.switch();
     }
 
@@ -91,9 +112,17 @@ impl<'a> Current<'a> {
         let own = &self.header().own;
         if let Some(spans) = own.spans.leave() {
             self.slot.set_yielding();
-            self.worker.enqueue(self.slot);
+            self.requeue(|worker| worker.enqueue(self.slot));
             self.switch();
             own.spans.enter(spans);
+        }
+    }
+
+    /// Queues the running fiber. One that may move is queued once it is off its stack.
+    #[inline(always)]
+    fn requeue(&self, queue: impl FnOnce(&Worker)) {
+        if !self.slot.roams() {
+            queue(self.worker());
         }
     }
 
@@ -102,7 +131,7 @@ impl<'a> Current<'a> {
         let own = &self.header().own;
         if let Some(spans) = own.spans.leave() {
             self.slot.set_yielding();
-            self.worker.enqueue_used_up(self.slot);
+            self.requeue(|worker| worker.enqueue_used_up(self.slot));
             self.switch();
             own.spans.enter(spans);
         }
@@ -112,13 +141,13 @@ impl<'a> Current<'a> {
     /// copy loop between two ready streams would hold the worker.
     #[inline]
     pub(crate) fn charge(&self) {
-        let left = self.worker.allowance.get();
+        let left = self.worker().allowance.get();
         if left == 0 && self.is_to_stay() {
             // At the first chance after the section.
         } else if left == 0 {
             self.yield_for_others();
         } else {
-            self.worker.allowance.set(left - 1);
+            self.worker().allowance.set(left - 1);
         }
     }
 
@@ -127,16 +156,16 @@ impl<'a> Current<'a> {
     #[inline(never)]
     fn yield_for_others(&self) {
         self.yield_now();
-        self.worker.allowance.set(OPERATIONS);
+        self.worker().allowance.set(OPERATIONS);
     }
 
     /// As [`charge`](Self::charge), without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes
     /// on all the same.
     #[inline]
     pub(crate) fn may_go_on(&self) -> bool {
-        let left = self.worker.allowance.get();
+        let left = self.worker().allowance.get();
         let due = left == 0 && !self.is_to_stay();
-        self.worker.allowance.set(if due { OPERATIONS } else { left.saturating_sub(1) });
+        self.worker().allowance.set(if due { OPERATIONS } else { left.saturating_sub(1) });
         !due
     }
 
@@ -155,12 +184,12 @@ impl<'a> Current<'a> {
     /// Whether it is in a `no_suspend` section.
     #[inline]
     pub(crate) fn is_to_stay(&self) -> bool {
-        self.worker.no_suspend.get() > 0 || self.header().own.is_to_stay_below()
+        self.worker().no_suspend.get() > 0 || self.header().own.is_to_stay_below()
     }
 
     /// Where the worker counts the `no_suspend` sections of the fiber.
     pub(crate) fn no_suspend_count(&self) -> &'a Cell<u32> {
-        &self.worker.no_suspend
+        &self.worker().no_suspend
     }
 
     #[inline]
@@ -184,11 +213,11 @@ impl<'a> Current<'a> {
     fn switch_unwinding(&self) {
         let own = &self.header().own;
         own.unwinding.set(true);
-        self.worker.unwinding.set(self.worker.unwinding.get() + 1);
+        self.worker().unwinding.set(self.worker().unwinding.get() + 1);
         // SAFETY: as in `switch`.
         unsafe { self.slot.suspend() };
-        self.worker.unwinding.set(self.worker.unwinding.get() - 1);
-        if self.worker.unwinding.get() == 0 {
+        self.worker().unwinding.set(self.worker().unwinding.get() - 1);
+        if self.worker().unwinding.get() == 0 {
             // The thread's own count is exact again.
             own.unwinding.set(false);
         }
@@ -198,7 +227,7 @@ impl<'a> Current<'a> {
     /// unwinding, because the thread's panic count then speaks for both.
     #[inline]
     pub(crate) fn is_unwinding(&self) -> bool {
-        std::thread::panicking() && (self.worker.unwinding.get() == 0 || self.header().own.unwinding.get())
+        std::thread::panicking() && (self.worker().unwinding.get() == 0 || self.header().own.unwinding.get())
     }
 }
 
@@ -216,10 +245,11 @@ pub(crate) fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
         }
     }
     let _section = Current::get().map(|current| {
-        let depth = &current.worker.no_suspend;
+        let depth = &current.worker().no_suspend;
         depth.set(depth.get() + 1);
         Section(depth)
     });
+    // Which does not suspend, so the count is that of the fiber's worker to the end.
     f()
 }
 
@@ -228,7 +258,7 @@ pub(crate) fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
 pub(crate) fn is_panicking() -> bool {
     if !std::thread::panicking() {
         if let Some(current) = Current::get()
-            && current.worker.has_raised.get()
+            && current.worker().has_raised.get()
         {
             // The unwinding by cancellation, if there was one, is over: it was caught on its way.
             current.header().own.raised.set(false);

@@ -38,6 +38,8 @@ struct Entry {
 pub(super) enum Request {
     /// To keep a fiber until this reading of the clock.
     Delay { fiber: FiberRef, at: u64, numa: Option<Numa> },
+    /// To look at a fiber that may change its worker, if it is kept here. Wakes of one that has started go to where it is instead.
+    Hurry(FiberRef),
 }
 
 impl Delayed {
@@ -135,6 +137,7 @@ impl Worker {
             for request in self.home.requests().take() {
                 match request {
                     Request::Delay { fiber, at, numa } => self.delay(fiber, at, numa),
+                    Request::Hurry(fiber) => self.hurry(&fiber),
                 }
             }
         }

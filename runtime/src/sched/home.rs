@@ -9,13 +9,14 @@ use super::load::Load;
 use super::lookout::{Errand, Errands};
 use super::progress::Progress;
 use super::rings::Nearness;
+use super::roaming::Abroad;
 use crate::driver::Doorbell;
 use crate::fiber::record::FiberRef;
 use crate::fiber::slot::SlotSlab;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The shared side of one worker.
 #[repr(align(128))]
@@ -31,10 +32,12 @@ pub(crate) struct Home {
     /// The state of the worker's started fibers.
     pub(crate) slots: SlotSlab,
     /// The names of started fibers that have one, for the dump.
-    pub(crate) names: Mutex<HashMap<u64, Arc<str>>>,
+    names: Mutex<HashMap<u64, Arc<str>>>,
     /// Fibers spawned on this worker and ended on it; each written by the worker alone. See `Scheduler::live`.
     spawned: AtomicU64,
     ended: AtomicU64,
+    /// Of fibers that started here and may be elsewhere.
+    pub(super) abroad: Abroad,
     /// What the monitor goes by.
     pub(crate) progress: Progress,
     /// Fresh fibers that the worker took from others, by `Nearness`, and how often it slept. Written by the worker alone.
@@ -65,6 +68,7 @@ impl Home {
                 names: Mutex::default(),
                 spawned: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
+                abroad: Abroad::new(),
                 progress: Progress::new(),
                 stolen: [const { AtomicU64::new(0) }; 4],
                 sleeps: AtomicU64::new(0),
@@ -99,6 +103,7 @@ impl Home {
         self.ended.store(0, Relaxed);
         self.stolen.iter().chain([&self.sleeps, &self.given]).for_each(|count| count.store(0, Relaxed));
         self.load.reset();
+        self.abroad.retire();
         RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
@@ -115,6 +120,11 @@ impl Home {
         if self.inbox.post(fiber) {
             self.ring_if_asleep();
         }
+    }
+
+    /// The names of started fibers that have one.
+    pub(crate) fn names(&self) -> MutexGuard<'_, HashMap<u64, Arc<str>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn requests(&self) -> &Errands<Request> {
@@ -184,6 +194,11 @@ impl Home {
 
     pub(crate) fn sleeps(&self) -> u64 {
         self.sleeps.load(Relaxed)
+    }
+
+    /// How often a started fiber came from another worker.
+    pub(crate) fn migrated(&self) -> u64 {
+        self.abroad.moved()
     }
 
     pub(crate) fn spawned(&self) -> u64 {

@@ -2,11 +2,12 @@
 
 use super::cancel::{Interruption, deadline};
 use super::current::Current;
-use super::timer::Timer;
+use super::timer::{Flag, Timer};
 use super::wait_list::{GaveUp, WaitList};
 use super::worker::Pending;
 use crate::driver::{Operation, Token};
 use crate::fiber::Reason;
+use crate::fiber::roam::Ties;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -67,32 +68,39 @@ pub(crate) fn wait_for_thread<'a, T>(
 }
 
 /// Counts a fiber among those that wait for a thread, which is not stalled although every fiber waits.
-pub(crate) struct Served<'a>(&'a Cell<usize>);
+pub(crate) struct Served<'a> {
+    count: &'a Cell<usize>,
+    ties: &'a Ties,
+}
 
 impl Drop for Served<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.count.set(self.count.get() - 1);
+        self.ties.untie();
     }
 }
 
 impl<'a> Current<'a> {
     /// Counts the fiber until this is dropped.
     pub(crate) fn served_by_thread(&self) -> Served<'a> {
-        let served = &self.worker.served;
+        let served = &self.worker().served;
         served.set(served.get() + 1);
-        Served(served)
+        // The count is the worker's.
+        let ties = &self.header().own.ties;
+        ties.tie();
+        Served { count: served, ties }
     }
 }
 
 /// Whether the running fiber's driver has this operation. Not off a fiber.
 pub(crate) fn supports(operation: &Operation) -> bool {
-    Current::get().is_some_and(|current| current.worker.driver.borrow().supports(operation))
+    Current::get().is_some_and(|current| current.worker().driver.borrow().supports(operation))
 }
 
 /// What goes wrong around the running fiber, in a test that says so.
 #[cfg(test)]
 pub(crate) fn plan() -> Option<std::sync::Arc<crate::driver::faulty::Plan>> {
-    match &*Current::get()?.worker.driver.borrow() {
+    match &*Current::get()?.worker().driver.borrow() {
         crate::driver::Driver::Faulty(driver) => Some(driver.plan().clone()),
         _ => None,
     }
@@ -101,7 +109,7 @@ pub(crate) fn plan() -> Option<std::sync::Arc<crate::driver::faulty::Plan>> {
 /// Whether the running fiber's driver accepts and connects on descriptors in non-blocking mode only. Not off a fiber.
 #[inline]
 pub(crate) fn needs_nonblocking() -> bool {
-    Current::get().is_some_and(|current| current.worker.driver.borrow().needs_nonblocking())
+    Current::get().is_some_and(|current| current.worker().driver.borrow().needs_nonblocking())
 }
 
 /// To be called by a fiber that is about to begin what it will have to wait for.
@@ -161,12 +169,13 @@ pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<
     }
     let pending = Pending { result: Cell::new(None), slot: ptr::from_ref(current.slot) };
     let token = Token::new(ptr::from_ref(&pending).expose_provenance() as u64);
-    let passed = Cell::new(false);
+    let passed = Flag::new();
     let timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
+    current.header().own.ties.tie();
     // SAFETY: the caller vouches for the memory until this function ends, and it does not end before the completion: nothing
     // below unwinds while `pending.result` is empty.
-    unsafe { current.worker.driver.borrow_mut().submit(&operation, token) };
-    let cancel = || current.worker.driver.borrow_mut().cancel(token);
+    unsafe { current.worker().driver.borrow_mut().submit(&operation, token) };
+    let cancel = || current.worker().driver.borrow_mut().cancel(token);
     let (result, cause) = suspend_until_done(current, reason, &passed, || pending.result.get(), cancel);
     drop(timer);
     told(result, cause)
@@ -182,7 +191,7 @@ pub(super) enum Cause<'a> {
 pub(super) fn suspend_until_done<'a>(
     current: Current<'a>,
     reason: Reason,
-    passed: &Cell<bool>,
+    passed: &Flag,
     result: impl Fn() -> Option<i32>,
     cancel: impl Fn(),
 ) -> (i32, Option<Cause<'a>>) {

@@ -10,7 +10,7 @@
 use super::cancel::deadline;
 use super::current::Current;
 use super::io::{suspend_until_done, told};
-use super::timer::Timer;
+use super::timer::{Flag, Timer};
 use super::worker::Worker;
 use crate::driver::{Completion, Operation, Token};
 use crate::fiber::Reason;
@@ -68,7 +68,10 @@ impl<R: Recipient + 'static> Lasting<R> {
     ///
     /// The memory that the operation names stays valid for as long as the recipient does, wherever the recipient is moved to.
     pub(crate) unsafe fn begin(operation: impl FnOnce(&R) -> Operation, recipient: R, lent: bool) -> Lasting<R> {
-        let worker = Current::get().expect("an operation is begun on a fiber").worker;
+        let current = Current::get().expect("an operation is begun on a fiber");
+        // For as long as it may be cancelled, waited for or dropped.
+        current.header().own.ties.pin();
+        let worker = current.worker();
         let shared = Rc::new(Shared { token: Cell::new(None), waiting: Cell::new(ptr::null()), recipient });
         let kernels: Box<Counted> = Box::new(shared.clone());
         let address = Box::into_raw(kernels).expose_provenance() as u64;
@@ -117,7 +120,7 @@ impl<R: Recipient + 'static> Lasting<R> {
             return Ok(value);
         }
         current.may_suspend();
-        let passed = Cell::new(false);
+        let passed = Flag::new();
         let _timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
         loop {
             if let Some(interruption) = current.interruption() {
@@ -149,7 +152,7 @@ impl<R: Recipient + 'static> Lasting<R> {
         result: impl Fn(&R) -> Option<i32>,
     ) -> io::Result<u32> {
         let current = Current::get().expect("an operation is awaited on a fiber");
-        let passed = Cell::new(false);
+        let passed = Flag::new();
         let timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
         self.shared.waiting.set(current.slot);
         let cancel = || self.shared.cancel();

@@ -78,13 +78,13 @@ impl Lookout {
     pub(crate) fn begin(sight: Sight, waker: Waker) -> io::Result<Lookout> {
         let current = Current::get();
         let keeper = match current {
-            Some(current) => Keeper::Worker(current.worker.home),
+            Some(current) => Keeper::Worker(current.worker().home),
             None => Keeper::Watchman(Watchman::get()?),
         };
         let kept = Arc::new(Kept { sight, keeper, state: Lock::new(State::Kept(waker)), place: AtomicU32::new(0) });
         match (keeper, current) {
             (Keeper::Watchman(watchman), _) => watchman.leave(Errand::Keep(kept.clone())),
-            (Keeper::Worker(_), Some(current)) => current.worker.keep(kept.clone()),
+            (Keeper::Worker(_), Some(current)) => current.worker().keep(kept.clone()),
             (Keeper::Worker(_), None) => unreachable!("a worker keeps lookouts of its fibers"),
         }
         Ok(Lookout(kept))
@@ -119,8 +119,8 @@ impl Drop for Lookout {
             return;
         }
         match (self.0.keeper, Current::get()) {
-            (Keeper::Worker(home), Some(current)) if ptr::eq(current.worker.home, home) => {
-                current.worker.let_go(&self.0);
+            (Keeper::Worker(home), Some(current)) if ptr::eq(current.worker().home, home) => {
+                current.worker().let_go(&self.0);
             }
             (Keeper::Worker(home), _) => home.leave(Errand::LetGo(self.0.clone())),
             (Keeper::Watchman(watchman), _) => watchman.leave(Errand::LetGo(self.0.clone())),

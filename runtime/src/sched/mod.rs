@@ -25,8 +25,10 @@
 //! | bound injector of a node | the same, for this node | anybody | workers of that node |
 //! | inbox | started fibers to look at, and fresh ones for this worker: spawned for it alone, or given to it | anybody | its worker |
 //!
+//! With the feature `migrate` there are queues of started fibers that others may take: [`roaming`].
+//!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
-//! unsound); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
+//! unsound where nobody vouches for it); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
 //! deadlines that act on a fiber from outside (they only wake it; it acts on its own stack, see [`cancel`]).
 
 pub(crate) mod cancel;
@@ -50,6 +52,7 @@ mod priority;
 mod progress;
 mod ready;
 pub(crate) mod rings;
+pub(crate) mod roaming;
 pub(crate) mod scheduler;
 pub(crate) mod select;
 pub(crate) mod slice;

@@ -53,6 +53,11 @@ impl Worker {
             self.place(fiber, self.bounds_of_node());
             return true;
         }
+        if self.take_in_roaming() {
+            self.misses.set(0);
+            self.stop_searching();
+            return true;
+        }
         self.steal()
     }
 
@@ -72,6 +77,11 @@ impl Worker {
                 self.misses.set(0);
                 self.stop_searching();
                 self.start(fiber);
+                return true;
+            }
+            if self.steal_roaming(ring) {
+                self.misses.set(0);
+                self.stop_searching();
                 return true;
             }
         }

@@ -4,8 +4,9 @@
 //! too long. The monitor reads them now and then. It acts on a fiber only after it has seen the same resumption twice, so it does not matter that it may read one
 //! word of a resumption and the other of the next.
 
+use super::home::Home;
 use super::slice;
-use crate::fiber::slot::{Observed, Phase, Slot, SlotSlab};
+use crate::fiber::slot::{Observed, Phase, Slot};
 use crate::sys::threads;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -131,10 +132,14 @@ impl Progress {
         self.latest.turns.load(Relaxed)
     }
 
-    /// The fiber that the worker is running, if it runs one.
-    pub(crate) fn sample(&self, slots: &SlotSlab) -> Option<Sample> {
+    /// The fiber that the worker with this home, which is one of these, is running, if it runs one.
+    pub(crate) fn sample(&self, homes: &[&'static Home], home: &Home) -> Option<Sample> {
         let resumed = self.latest.resumed.load(Acquire);
-        let fiber = slots.observe_one(self.latest.slot.load(Relaxed))?;
+        let slot = self.latest.slot.load(Relaxed);
+        let elsewhere = || homes.iter().find_map(|home| home.slots.observe_one(slot));
+        // A fiber that moved has its slot where it started.
+        let moved = || if cfg!(feature = "migrate") { elsewhere() } else { None };
+        let fiber = home.slots.observe_one(slot).or_else(moved)?;
         (fiber.phase == Phase::Running).then_some(Sample { resumed, fiber })
     }
 

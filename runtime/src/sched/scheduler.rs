@@ -5,6 +5,7 @@ use super::home::Home;
 use super::idle::Idle;
 use super::monitor::OnHeld;
 use super::nodes::{Nodes, Place};
+use super::roaming::Roads;
 use super::worker::Worker;
 use crate::Numa;
 use crate::driver::DriverKind;
@@ -60,6 +61,8 @@ pub(crate) struct Scheduler {
     pub(crate) stealers: Box<[Stealer<FiberRef>]>,
     /// Their queues of those that the workers of their node may take. None where there is one node.
     pub(crate) bound: Box<[Stealer<FiberRef>]>,
+    /// The queues of started fibers that anybody may take.
+    pub(crate) roads: Roads,
     pub(crate) nodes: Nodes,
     pub(crate) idle: Idle,
     /// Each worker's stack pool; workers of one NUMA node share theirs.
@@ -97,6 +100,7 @@ impl Scheduler {
         stacks: Box<[Arc<StackPool>]>,
         stealers: Box<[Stealer<FiberRef>]>,
         bound: Box<[Stealer<FiberRef>]>,
+        roads: Roads,
         blocking: Pool,
     ) -> Arc<Scheduler> {
         let workers = stealers.len();
@@ -105,6 +109,7 @@ impl Scheduler {
             homes: (0..workers).map(|_| Home::acquire()).collect(),
             stealers,
             bound,
+            roads,
             idle: Idle::new(&nodes.plan.node_of),
             nodes,
             stacks,
@@ -156,7 +161,11 @@ impl Scheduler {
     /// Where a fresh fiber goes that is spawned on the node in place `here`. A fiber that asks for a node which is not there starts
     /// anywhere, to end with an error that says so. By its spawner, before the fiber is in any queue.
     pub(super) fn place(&self, fiber: &FiberRef, numa: Option<Numa>, here: usize) -> Place {
-        self.nodes.place(numa.unwrap_or(self.settings.numa), || here).unwrap_or_else(|unknown| {
+        let place = self.nodes.place(numa.unwrap_or(self.settings.numa), || here);
+        if let Ok(Place::Node(node)) = place {
+            fiber.roam.bind(node);
+        }
+        place.unwrap_or_else(|unknown| {
             fiber.own.refused.set(Some(Box::new(NotStarted(unknown.to_string()))));
             Place::Anywhere
         })
@@ -210,15 +219,19 @@ impl Scheduler {
         (spawned, spawned - ended)
     }
 
-    /// Whether any queue that all workers serve has a fresh fiber.
+    /// Whether any queue that all workers serve has a fiber.
     fn has_for_anybody(&self) -> bool {
-        self.nodes.has_for_anybody() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+        self.nodes.has_for_anybody()
+            || self.stealers.iter().any(|stealer| !stealer.is_empty())
+            || self.roads.has_for_anybody()
     }
 
     /// Whether a queue that only the workers of this node serve has a fresh fiber.
     fn has_bound(&self, node: usize) -> bool {
         let own = self.bound.iter().zip(&self.nodes.plan.node_of).filter(|&(_, &of)| of == node);
-        self.nodes.has_bound(node) || own.into_iter().any(|(stealer, _)| !stealer.is_empty())
+        self.nodes.has_bound(node)
+            || own.into_iter().any(|(stealer, _)| !stealer.is_empty())
+            || self.roads.has_bound(node)
     }
 
     /// Whether any queue that a worker of this node may take from has a fresh fiber.
@@ -290,6 +303,7 @@ impl Scheduler {
         self.quiet.load(SeqCst) == self.workers()
             && self.homes.iter().all(|home| home.inbox().is_empty() && home.requests().is_empty())
             && self.queued() == 0
+            && self.roads.is_empty()
     }
 
     /// A worker is about to sleep with no timer set and no operation in flight. `true` if all of them do, with fibers left.

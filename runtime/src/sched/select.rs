@@ -292,7 +292,7 @@ fn shuffle<T>(items: &mut [T]) {
         }
     };
     match Current::get() {
-        Some(current) => by(&current.worker.choice),
+        Some(current) => by(&current.worker().choice),
         None => CHOICE.with(by),
     }
 }

@@ -33,8 +33,10 @@ pub(crate) fn checkpoint() {
 /// Whether the running fiber has used up its time slice, or something is due before it.
 #[inline(never)]
 pub(crate) fn should_yield() -> bool {
-    Current::get()
-        .is_some_and(|current| current.worker.home().progress.is_used_up() || current.worker.is_overtaken(current.slot))
+    Current::get().is_some_and(|current| {
+        let worker = current.worker();
+        worker.home().progress.is_used_up() || worker.is_overtaken(current.slot)
+    })
 }
 
 // Out of line as `should_yield`: no address of anything that belongs to the thread leaves them.
@@ -49,7 +51,7 @@ fn answer() {
     if current.is_to_stay() || current.is_unwinding() {
         return;
     }
-    let progress = &current.worker.home().progress;
+    let progress = &current.worker().home().progress;
     // It may have been put to the fiber before.
     if progress.withdraw() && progress.is_used_up() {
         progress.count_expired();

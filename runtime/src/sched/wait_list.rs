@@ -20,12 +20,11 @@ mod loom_models;
 use self::ends::{Ends, Node};
 use super::cancel::Interruption;
 use super::current::Current;
-use super::timer::Timer;
+use super::timer::{Flag, Timer};
 use crate::fiber::Reason;
 use crate::fiber::record::Waiter;
 use crate::sys::sync::{Lock, LockGuard, thread};
 use crate::sys::threads;
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How a wait ended well.
@@ -114,7 +113,7 @@ impl WaitList {
             return Err(GaveUp::Interrupted(interruption));
         }
         let node = Node::new(Waiter::Fiber(current.fiber()), ask);
-        let passed = Cell::new(false);
+        let passed = Flag::new();
         let _timer = super::cancel::deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
         let mut began = false;
         loop {

@@ -3,7 +3,9 @@
 //! A wake is a hint. It says "look at your condition again", never "your condition holds": every wait loops on a condition of its
 //! own. So a wake that comes late, twice, or for a wait that is over costs a look and does no harm.
 
+use super::delayed::Request;
 use super::home::Home;
+use super::roaming;
 use super::worker::Worker;
 use crate::fiber::record::{FiberRef, Header, Waiter, drop_quietly};
 use crate::fiber::summons::NOWHERE;
@@ -56,9 +58,16 @@ impl Drop for Woken {
 impl FiberRef {
     /// Makes the fiber look at its condition again, if it has started and not ended. From anywhere.
     pub(crate) fn wake(self) {
+        if self.roam.is_migratable() && !self.roam.is_fresh() {
+            return roaming::wake(&self);
+        }
         let Some(home) = self.home() else {
             return;
         };
+        if self.roam.is_migratable() {
+            // One that is kept to start later, or was until now.
+            return home.ask(Request::Hurry(self));
+        }
         match Worker::current() {
             Some(worker) if ptr::eq(worker.home(), home) => worker.look_at(&self),
             _ => home.post(self),
@@ -67,7 +76,7 @@ impl FiberRef {
 }
 
 impl Header {
-    /// The home of the worker that started the fiber, or keeps it.
+    /// The home of the worker that started the fiber, or keeps it until it starts; if it stays, of its worker.
     pub(crate) fn home(&self) -> Option<&'static Home> {
         let home = self.summons.home();
         if home.addr() <= NOWHERE.addr() {

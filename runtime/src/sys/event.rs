@@ -1,5 +1,6 @@
 //! Event counters (eventfd(2)), by which a descriptor says that something has happened.
 
+use crate::sys::errno::last_error;
 use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd;
@@ -11,7 +12,7 @@ pub(crate) fn counter(nonblocking: bool) -> io::Result<File> {
     // SAFETY: no memory is passed.
     let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | mode) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(last_error());
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { File::from_raw_fd(fd) })

@@ -10,6 +10,7 @@
 //! measured and not kept: a first touch costs what populating costs (2.2 against 2.1 to 2.9 us a page in a virtual machine, because
 //! the time goes into the page, not into the fault).
 
+use crate::sys::errno::last_error;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -64,7 +65,7 @@ impl Mapping {
         // SAFETY: no address is asked for, so the kernel picks unused ones: nothing that exists is touched.
         let base = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
+            return Err(last_error());
         }
         // Stacks travel as addresses, so pointers into the mapping are made from exposed provenance.
         base.expose_provenance();
@@ -112,7 +113,7 @@ impl Mapping {
                 0,
             )
         };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if result == 0 { Ok(()) } else { Err(last_error()) }
     }
 
     /// Makes every access to `range` fault, without splitting the mapping (`MADV_GUARD_INSTALL`).
@@ -196,7 +197,7 @@ impl Drop for Mapping {
         // SAFETY: the mapping belongs to this value, which nobody can use any more. Where unmapping fails (it may need to
         // split a merged mapping at the limit of mappings) the addresses stay reserved, which harms nobody.
         let result = unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
-        debug_assert!(result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM));
+        debug_assert!(result == 0 || last_error().raw_os_error() == Some(libc::ENOMEM));
     }
 }
 
@@ -271,7 +272,7 @@ fn number(path: &str) -> Option<usize> {
 
 /// The result of a call that answers 0 or sets `errno`.
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 #[cfg(test)]

@@ -6,8 +6,11 @@
 pub(crate) mod affinity;
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
+pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod memory;
+#[cfg(feature = "migrate")]
+pub(crate) mod opaque;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod signal;

@@ -1,5 +1,6 @@
 //! Other processes.
 
+use crate::sys::errno::last_error;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -13,7 +14,7 @@ pub(crate) fn watch(id: u32) -> io::Result<OwnedFd> {
     // SAFETY: no memory is passed.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, id, 0) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(last_error());
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
@@ -51,5 +52,5 @@ pub(crate) fn has_ended(id: u32, waits: bool) -> io::Result<bool> {
 }
 
 fn done(returned: i32) -> io::Result<()> {
-    if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if returned == 0 { Ok(()) } else { Err(last_error()) }
 }

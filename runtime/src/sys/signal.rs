@@ -3,6 +3,7 @@
 //! Through `signal-hook-registry`, which all well-behaved crates share: it calls every registered action, and the handler that was
 //! there before the first.
 
+use crate::sys::errno::last_error;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, mem, ptr};
@@ -94,7 +95,7 @@ pub(crate) fn await_raised(counter: &fs::File, timeout: Option<std::time::Durati
     match unsafe { libc::ppoll(&raw mut poll, 1, limit, ptr::null()) } {
         0 => Ok(false),
         1.. => Ok(true),
-        _ => match io::Error::last_os_error() {
+        _ => match last_error() {
             error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             error => Err(error),
         },

@@ -1,5 +1,6 @@
 //! Copying within the kernel.
 
+use crate::sys::errno::last_error;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -100,5 +101,5 @@ pub(crate) fn between_files(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize
 }
 
 fn count(returned: isize) -> io::Result<usize> {
-    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+    usize::try_from(returned).map_err(|_| last_error())
 }

@@ -3,6 +3,7 @@
 use super::attributes::{Numa, Priority};
 use super::fiber_local;
 use super::join_handle::{JoinHandle, LocalJoinHandle};
+use super::migration::Migration;
 use super::registry::Task;
 use super::scope::{Scope, ScopedJoinHandle};
 use crate::fiber::record::{Custom, Handle, Identity};
@@ -49,8 +50,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let identity = heir();
     // SAFETY: closure and result are `Send + 'static`.
-    JoinHandle::new(unsafe { Destination::find().spawn(f, heir(), None) })
+    JoinHandle::new(unsafe { Destination::find().spawn(f, identity, None) })
 }
 
 /// What a fiber has that is spawned here without properties of its own: the caller's span, and those of its variables that are inherited.
@@ -130,7 +132,8 @@ where
     Builder::new().spawn_local(f)
 }
 
-/// Where a fiber is going to be spawned.
+/// Where a fiber is going to be spawned. Found when all else is known: what a fiber inherits is made by somebody else's code, which may
+/// suspend, and then the caller may be on another worker.
 enum Destination<'a> {
     Here(&'a Worker),
     /// A worker of the caller's runtime, by its index: that one alone may start the fiber. The caller is a fiber on the worker here.
@@ -276,24 +279,80 @@ impl Builder {
         self
     }
 
-    /// Whether the fiber may change its worker after it started. **Not yet in effect**: kept, and shown by `Debug`.
+    /// Whether the fiber may change its worker, and so its thread, after it started: with the feature `migrate`, without which this does not
+    /// compile. Has no effect on fibers of [`spawn_local`](Self::spawn_local).
+    ///
+    /// Such a fiber may go on at another worker after any suspension during which nothing of it is registered with its own: when it is
+    /// ready, idle workers may take it. So it goes on while another fiber holds the worker that it was on. Fibers are opted in one by one,
+    /// and do not hand it on to those that they spawn. Without it, a started fiber never moves.
+    ///
+    /// It stays where it is
+    ///
+    /// - for an operation of the kernel or a sleep, until that is over; then it may leave before it goes on,
+    /// - for as long as a time limit is in force ([`timeout`](crate::time::timeout), and the limit of a single wait) or a
+    ///   [blocking call](crate::blocking()) is under way,
+    /// - while it is being unwound,
+    /// - for good once it has run a [coroutine](crate::coroutine), begun an operation that outlasts its call (`incoming` of a listener, a
+    ///   send without a copy), or spawned with `spawn_local`.
+    ///
+    /// Guards of [`sync`](crate::sync), spans, [`fiber_local!`](crate::fiber_local!) variables that are `Send`, scopes and time limits are the
+    /// fiber's, and move with it.
+    ///
+    /// ```
+    /// # fiber::runtime::Runtime::new().unwrap().run(|| {
+    /// // SAFETY: nothing in this closure belongs to a thread.
+    /// let builder = unsafe { fiber::Builder::new().migratable(true) };
+    /// let sum = builder.spawn(|| {
+    ///     let mut sum = 0;
+    ///     for number in 0..1000_u64 {
+    ///         sum += number;
+    ///         fiber::yield_now();
+    ///     }
+    ///     sum
+    /// });
+    /// assert_eq!(sum.join().unwrap(), 499_500);
+    /// # });
+    /// ```
     ///
     /// # Safety
     ///
-    /// The caller vouches that across every suspension point of the fiber, in everything that it calls, std and dependencies
-    /// included, no `!Send` value, no reference to a thread-local, and no address derived from one (`errno` included) is live.
-    pub unsafe fn migratable(mut self, migratable: bool) -> Builder {
+    /// The caller vouches for all that the fiber runs: its closure and everything that this calls, the standard library and dependencies
+    /// included. Across every point at which it may suspend, which is every call into this crate that can wait, and every checkpoint,
+    ///
+    /// 1. no value is alive that is not `Send`, but for those of this crate: an `Rc`, a guard of std's `Mutex` or `RwLock`, an entered
+    ///    span's guard; this includes values of [`fiber_local!`](crate::fiber_local!) variables,
+    /// 2. no reference to a `thread_local!` is alive: nothing suspends within `LocalKey::with`,
+    /// 3. no address that is derived from a thread-local is used on both sides, whoever computed it. That includes `errno` and addresses that
+    ///    *the compiler* keeps: it takes the address of a thread-local to be the same throughout a function, into which it may have inlined
+    ///    what uses one. So what uses thread-locals, std's `HashMap::new`, `thread::current` and `io::Error::last_os_error` and allocators
+    ///    under link-time optimisation among it, is not inlined into a function that also suspends: it is called in a function that is marked
+    ///    `#[inline(never)]` and does not suspend, or on one side only,
+    /// 4. nothing is believed of the thread that was found out before: its identity, its CPU and node, its priority, its signal mask, that
+    ///    it is the thread which locked something in foreign code.
+    ///
+    /// Where this is broken, the behaviour is undefined. [`runtime::Builder::restless`](crate::runtime::Builder) moves such fibers as often
+    /// as possible, so that tests find out.
+    pub unsafe fn migratable(mut self, migratable: bool) -> Builder
+    where
+        for<'a> &'a Self: Migration,
+    {
         self.migratable = migratable;
         self
     }
 
     #[track_caller]
     fn identity(self) -> Identity {
-        let Builder { task, name, stack_size, timeslice, priority, .. } = self;
+        let Builder { task, name, stack_size, timeslice, priority, migratable, .. } = self;
         let locals = fiber_local::inherited();
-        let is_custom =
-            name.is_some() || stack_size.is_some() || timeslice.is_some() || priority.is_some() || locals.is_some();
-        let custom = is_custom.then(|| Box::new(Custom { name, stack_size, timeslice, priority, locals }));
+        // What its task says need not be said again.
+        let migratable = (migratable != task.is_some_and(|task| task.attributes().migrate())).then_some(migratable);
+        let asks = name.is_some()
+            || stack_size.is_some()
+            || timeslice.is_some()
+            || priority.is_some()
+            || migratable.is_some()
+            || locals.is_some();
+        let custom = asks.then(|| Box::new(Custom { name, stack_size, timeslice, priority, migratable, locals }));
         Identity { task, site: Some(Location::caller()), parent: None, custom, span: Inherited::current() }
     }
 
@@ -308,9 +367,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let numa = self.numa;
+        let (numa, identity) = (self.numa, self.identity());
         // SAFETY: closure and result are `Send + 'static`.
-        JoinHandle::new(unsafe { Destination::find().spawn(f, self.identity(), numa) })
+        JoinHandle::new(unsafe { Destination::find().spawn(f, identity, numa) })
     }
 
     /// Spawns a fiber with these properties that starts later. As [`spawn_after`].
@@ -355,10 +414,11 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let worker = Current::get()
-            .and_then(|_| Worker::current())
-            .expect("fiber::spawn_local was called on a thread that is not a fiber; use fiber::spawn");
-        LocalJoinHandle::new(worker.spawn_local(f, self.identity()))
+        let current = Current::get();
+        let current = current.expect("fiber::spawn_local was called on a thread that is not a fiber; use fiber::spawn");
+        // What they share is good on this thread only.
+        current.header().own.ties.pin();
+        LocalJoinHandle::new(current.worker().spawn_local(f, Builder { migratable: false, ..self }.identity()))
     }
 
     /// Spawns a fiber with these properties into a scope. As [`Scope::spawn`].
@@ -386,7 +446,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.spawn_scoped_at(scope, Destination::find(), f)
+        self.spawn_scoped_at(scope, Destination::find, f)
     }
 
     /// As [`spawn_scoped`](Self::spawn_scoped), on the worker with this index of the caller's runtime, which alone may start the fiber.
@@ -406,13 +466,13 @@ impl Builder {
     {
         let current = Current::get().expect("a fiber is spawned on a worker by a fiber of the same runtime");
         assert!(index < current.scheduler().workers(), "a runtime of {} workers", current.scheduler().workers());
-        self.spawn_scoped_at(scope, Destination::On(current.worker(), index), f)
+        self.spawn_scoped_at(scope, || Destination::On(current.worker(), index), f)
     }
 
-    fn spawn_scoped_at<'scope, F, T>(
+    fn spawn_scoped_at<'scope, 'a, F, T>(
         self,
         scope: &'scope Scope<'scope, '_>,
-        destination: Destination<'_>,
+        destination: impl FnOnce() -> Destination<'a>,
         f: F,
     ) -> ScopedJoinHandle<'scope, T>
     where
@@ -426,6 +486,7 @@ impl Builder {
             None => f(),
             Some(deadline) => crate::sched::cancel::with_inherited_limit(deadline, f),
         };
+        let destination = destination();
         // From here to the spawn nothing may panic: the scope counts the fiber.
         scope.adopt(&mut identity);
         // SAFETY: closure and result are `Send`; what they borrow outlives `'scope`, and the scope, which counts the fiber

@@ -83,6 +83,8 @@ impl<T: Send + 'static> JoinSet<T> {
 impl<T> JoinSet<T> {
     /// A set without fibers.
     #[must_use]
+    // Not into a caller that suspends: a map draws on what its thread has of chance.
+    #[cfg_attr(feature = "migrate", inline(never))]
     pub fn new() -> JoinSet<T> {
         let (ending, ended) = channel();
         JoinSet { fibers: HashMap::new(), ended, ending, next: None, numbers: 0 }

@@ -17,6 +17,9 @@ mod join_error;
 mod join_event;
 mod join_handle;
 mod join_set;
+mod migration;
+#[cfg(feature = "migrate")]
+mod on_thread;
 mod park;
 pub mod registry;
 mod scope;
@@ -36,6 +39,9 @@ pub use join_error::JoinError;
 pub(crate) use join_handle::wait_for;
 pub use join_handle::{JoinHandle, LocalJoinHandle};
 pub use join_set::JoinSet;
+pub use migration::Migration;
+#[cfg(feature = "migrate")]
+pub use on_thread::OnThread;
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use together::{race, v1};

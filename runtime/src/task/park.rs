@@ -1,9 +1,8 @@
 //! Parking: a wait for one permit, as `std::thread` has it.
 
 use crate::fiber::Reason;
-use crate::sched::timer::Timer;
+use crate::sched::timer::{Flag, Timer};
 use crate::sched::{Current, clock};
-use std::cell::Cell;
 use std::time::Duration;
 
 /// Suspends the running fiber until its permit is made available by [`Fiber::unpark`](crate::Fiber::unpark), and takes it.
@@ -55,7 +54,7 @@ fn park_until(current: Current<'_>, deadline: Option<u64>) {
     }
     current.may_suspend();
     current.interruption_point();
-    let passed = Cell::new(false);
+    let passed = Flag::new();
     let _timer = deadline.map(|deadline| Timer::set(current, deadline, &passed));
     loop {
         current.suspend_then(Reason::Park, || header.permit_park());

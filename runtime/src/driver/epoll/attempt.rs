@@ -1,7 +1,8 @@
 //! An operation as a call that does not wait.
 
 use super::super::Operation;
-use std::io;
+use crate::sys::errno::last_error;
+
 use std::os::fd::RawFd;
 
 /// The most that Linux transfers in one call (`MAX_RW_COUNT`).
@@ -263,5 +264,5 @@ fn done(returned: isize) -> Option<i32> {
 
 /// The error number of a call that returned this, if it failed.
 fn errno_of(returned: isize) -> Option<i32> {
-    (returned < 0).then(|| io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    (returned < 0).then(|| last_error().raw_os_error().unwrap_or(libc::EIO))
 }

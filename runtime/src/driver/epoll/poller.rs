@@ -2,6 +2,7 @@
 
 use super::super::DriverError;
 use super::super::error::Step;
+use crate::sys::errno::last_error;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -30,7 +31,7 @@ impl Poller {
         // SAFETY: no memory is passed.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if fd < 0 {
-            return Err(DriverError::new(Step::Epoll, io::Error::last_os_error()));
+            return Err(DriverError::new(Step::Epoll, last_error()));
         }
         // SAFETY: the descriptor is new and nobody else's.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -81,7 +82,7 @@ impl Poller {
         let mut event = libc::epoll_event { events, u64: key };
         // SAFETY: the kernel reads the one event, during the call.
         let done = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), change, fd, &raw mut event) };
-        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if done < 0 { Err(last_error()) } else { Ok(()) }
     }
 
     /// Waits for events, `None` for ever, and returns how many came.
@@ -113,7 +114,7 @@ impl Poller {
                 match unsafe { libc::ppoll(&raw mut ready, 1, &raw const timeout, ptr::null()) } {
                     0 => Ok(0),
                     1.. => self.wait_coarse(0, events),
-                    _ => Err(io::Error::last_os_error()),
+                    _ => Err(last_error()),
                 }
             }
         }
@@ -123,7 +124,7 @@ impl Poller {
         // SAFETY: the kernel writes at most as many events as there is room for, during the call.
         let count =
             unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, milliseconds) };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        usize::try_from(count).map_err(|_| last_error())
     }
 
     fn wait_fine(&self, timeout: Duration, events: &mut [libc::epoll_event]) -> io::Result<usize> {
@@ -143,7 +144,7 @@ impl Poller {
                 size_of::<u64>(),
             )
         };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        usize::try_from(count).map_err(|_| last_error())
     }
 }
 

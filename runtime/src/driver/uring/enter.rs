@@ -1,5 +1,6 @@
 //! `io_uring_enter`, by way of a registered descriptor where the kernel has that.
 
+use crate::sys::errno::last_error;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring};
 use std::io;
@@ -128,5 +129,5 @@ fn enter(
     // SAFETY: `args` is null or points to the structure that `EXT_ARG` announces, with its size; both it and the time it points to
     // outlive the call. The memory that the queued entries name is their submitter's promise.
     let taken = unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, queued, want, flags.bits(), args, size) };
-    if taken < 0 { Err(io::Error::last_os_error()) } else { Ok(taken as u32) }
+    if taken < 0 { Err(last_error()) } else { Ok(taken as u32) }
 }

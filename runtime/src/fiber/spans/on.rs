@@ -18,6 +18,12 @@ fn nobody_listens() -> bool {
     LevelFilter::current() == LevelFilter::OFF
 }
 
+/// The span that the caller is in.
+#[cfg_attr(feature = "migrate", inline(never))]
+fn current_span() -> Span {
+    Span::current()
+}
+
 /// The span that a fiber starts in.
 #[derive(Default)]
 pub(crate) struct Inherited(Option<Box<Span>>);
@@ -29,7 +35,7 @@ impl Inherited {
         if nobody_listens() {
             return Inherited(None);
         }
-        let span = Span::current();
+        let span = current_span();
         Inherited((!span.is_none()).then(|| Box::new(span)))
     }
 }
@@ -88,6 +94,8 @@ impl Spans {
         self.leave_slowly()
     }
 
+    // Out of line, with what asks for the thread's dispatcher: the fiber may go on on another thread.
+    #[cfg_attr(feature = "migrate", inline(never))]
     fn leave_slowly(&self) -> Option<Left> {
         if self.moving.get() != Moving::No {
             self.moving.set(Moving::Suspended);
@@ -102,6 +110,7 @@ impl Spans {
     }
 
     /// What was left, and whether the fiber has suspended meanwhile.
+    #[cfg_attr(feature = "migrate", inline(never))]
     fn leave_all(&self) -> (Left, bool) {
         self.moving.set(Moving::Yes);
         let mut left = Vec::new();
@@ -127,6 +136,7 @@ impl Spans {
         }
     }
 
+    #[cfg_attr(feature = "migrate", inline(never))]
     fn enter_all(&self, dispatch: &Dispatch, ids: &[Id]) {
         self.moving.set(Moving::Yes);
         self.quietly(|| ids.iter().rev().for_each(|id| dispatch.enter(id)));
@@ -145,6 +155,6 @@ impl Spans {
 /// `f`, to be called elsewhere on behalf of the caller: in the caller's span.
 #[inline]
 pub(crate) fn carried<T, F: FnOnce() -> T>(f: F) -> impl FnOnce() -> T + use<T, F> {
-    let span = if nobody_listens() { Span::none() } else { Span::current() };
+    let span = if nobody_listens() { Span::none() } else { current_span() };
     move || span.in_scope(f)
 }

@@ -182,6 +182,12 @@ impl StackPool {
         if magazine.is_empty() { filled.map_err(StackError::diagnose) } else { Ok(()) }
     }
 
+    /// Takes one stack back, from a thread that has no cache of this pool's.
+    #[cfg(feature = "migrate")]
+    pub(crate) fn take_back(&self, stack: super::Stack) {
+        self.deposit(stack.class(), &mut vec![stack]);
+    }
+
     /// Takes over the stacks of `magazine`, which are of `class`, and leaves it empty.
     pub(super) fn deposit(&self, class: SizeClass, magazine: &mut Magazine) {
         if magazine.is_empty() {

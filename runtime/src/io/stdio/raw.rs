@@ -4,6 +4,7 @@
 use crate::driver::Operation;
 use crate::fiber::Reason;
 use crate::sched::io::{charge, on_fiber, poll, wait};
+use crate::sys::errno::last_error;
 use crate::task::try_blocking;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -139,7 +140,7 @@ impl AsRawFd for Raw {
 
 /// What a call returned, as std gives it.
 fn count(returned: isize) -> io::Result<usize> {
-    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+    usize::try_from(returned).map_err(|_| last_error())
 }
 
 fn unless_closed(result: io::Result<usize>, otherwise: usize) -> io::Result<usize> {

@@ -219,7 +219,7 @@ impl Watched {
             if watch.is_long_turn(home.progress.turns(), home.progress.resumed()) {
                 home.progress.end_batch();
             }
-            let sample = home.progress.sample(&home.slots);
+            let sample = home.progress.sample(&self.scheduler.homes, home);
             let thread = home.progress.thread();
             let Verdict { ask, withdraw, held } =
                 watch.look(sample, now, limits, || threads::standing(thread).unwrap_or_default());

@@ -157,7 +157,8 @@ mod tests {
 
     fn sample(resumed: u32, slice: u32) -> Option<Sample> {
         let (phase, priority) = (Phase::Running, Priority::Normal);
-        let fiber = Observed { id: 7, task: None, phase, priority, reason: None, since: 0, site: None, slice };
+        let fiber =
+            Observed { id: 7, task: None, phase, priority, reason: None, since: 0, site: None, slice, at: None };
         Some(Sample { resumed, fiber })
     }
 

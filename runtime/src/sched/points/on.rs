@@ -75,7 +75,7 @@ impl Points {
 /// Off a fiber.
 pub(crate) fn arm(blow: Arc<Blow>) {
     let current = Current::get().expect("a fiber is watched");
-    let points = &current.worker.points;
+    let points = &current.worker().points;
     points.fiber.set(current.header().id);
     *points.blow.borrow_mut() = Some(blow);
 }
@@ -86,6 +86,6 @@ pub(crate) fn arm(blow: Arc<Blow>) {
 ///
 /// Off a fiber.
 pub(crate) fn under_way() -> (usize, bool) {
-    let worker = Current::get().expect("a worker is asked for on a fiber").worker;
+    let worker = Current::get().expect("a worker is asked for on a fiber").worker();
     (worker.driver.borrow().in_flight(), !worker.timers.borrow().is_empty())
 }

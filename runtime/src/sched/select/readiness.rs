@@ -5,6 +5,7 @@ use crate::driver::{Operation, Token};
 use crate::fiber::Reason;
 use crate::sched::worker::Pending;
 use crate::sched::{Current, Ended};
+use crate::sys::errno::last_error;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -63,7 +64,7 @@ pub(crate) fn poll(fd: BorrowedFd<'_>, events: i16, milliseconds: i32) -> io::Re
         if count >= 0 {
             return Ok(count > 0);
         }
-        let error = io::Error::last_os_error();
+        let error = last_error();
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
@@ -92,8 +93,9 @@ impl Arm for Readiness<'_> {
         };
         pending.result.set(None);
         let operation = Operation::Poll { fd: self.fd.as_raw_fd(), events: self.events as u32 };
+        current.header().own.ties.tie();
         // SAFETY: no memory is named. What the token names stays until the completion: `withdraw` follows, and waits for it.
-        unsafe { current.worker.driver.borrow_mut().submit(&operation, Readiness::token(pending)) };
+        unsafe { current.worker().driver.borrow_mut().submit(&operation, Readiness::token(pending)) };
         self.submitted = true;
         true
     }
@@ -107,7 +109,7 @@ impl Arm for Readiness<'_> {
             unreachable!("the fiber that has begun a poll ends it")
         };
         if pending.result.get().is_none() {
-            current.worker.driver.borrow_mut().cancel(Readiness::token(pending));
+            current.worker().driver.borrow_mut().cancel(Readiness::token(pending));
         }
         while pending.result.get().is_none() {
             current.suspend(Reason::Ready);

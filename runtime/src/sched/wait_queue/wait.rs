@@ -2,15 +2,14 @@
 
 use super::Wakes;
 use crate::fiber::Reason;
-use crate::fiber::record::{FiberRef, Waiter};
+use crate::fiber::record::{FiberRef, Header, Waiter};
 use crate::sched::cancel::Interruption;
-use crate::sched::timer::Timer;
+use crate::sched::timer::{Flag, Timer};
 use crate::sched::worker::Worker;
 use crate::sched::{Current, clock};
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sys::sync::{AtomicPtr, AtomicU8, thread};
 use crate::sys::threads;
-use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::task::Waker;
@@ -165,7 +164,7 @@ impl Wait {
         deadline: Option<Instant>,
         noticed: impl Fn() -> bool,
     ) -> Paused<'a> {
-        let passed = Cell::new(false);
+        let passed = Flag::new();
         let _timer = deadline.map(|deadline| Timer::set(current, clock::at(deadline), &passed));
         loop {
             if self.has_ended() {
@@ -228,15 +227,22 @@ impl Wait {
 }
 
 impl Sleeper {
-    /// Wakes a fiber of the calling worker at once, as it cannot run before its worker is done here; notes anybody else.
+    /// Wakes a fiber of the calling worker at once, as it cannot run before its worker is done here; notes anybody else, and a fiber that
+    /// another worker might take.
     #[inline]
     fn wake(&self, wakes: &mut Wakes) {
         match self {
             Sleeper::Fiber(fiber) => match Worker::current() {
-                Some(worker) if fiber.home().is_some_and(|home| ptr::eq(home, worker.home())) => worker.look_at(fiber),
+                Some(worker) if is_of(fiber, worker) => worker.look_at(fiber),
                 _ => wakes.add(Waiter::Fiber(FiberRef::clone(fiber))),
             },
             Sleeper::Other(waiter) => wakes.add(waiter.clone()),
         }
     }
+}
+
+/// Whether it is a fiber of this worker, and stays that.
+#[inline]
+fn is_of(fiber: &Header, worker: &Worker) -> bool {
+    !fiber.roam.is_migratable() && fiber.home().is_some_and(|home| ptr::eq(home, worker.home()))
 }

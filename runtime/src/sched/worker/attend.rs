@@ -36,6 +36,8 @@ impl Worker {
             let home = fiber.summons.home();
             if home.is_null() {
                 self.receive(fiber);
+            } else if fiber.roam.is_migratable() {
+                self.take_over(&fiber);
             } else if ptr::eq(home.cast(), self.home) {
                 self.look_at(&fiber);
             } else {
@@ -43,6 +45,7 @@ impl Worker {
                 fiber.wake();
             }
         });
+        self.take_in_roaming();
         self.attend_lookouts();
         self.attend_requests();
         self.attend_priorities();
@@ -62,6 +65,7 @@ impl Worker {
     pub(super) fn deliver_postponed(&self) {
         if self.postponed.get() && !std::thread::panicking() {
             self.postponed.set(false);
+            self.wake_postponed_roaming();
             self.home.slots.for_each_taken(|slot| {
                 let header = slot.header();
                 if header.summons.is_marked() || !header.own.has_no_limits() {
@@ -103,7 +107,8 @@ impl Worker {
                     // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
                     // this worker; `Timer`'s destructor cancels it before that frame goes.
                     Alarm::Fiber { flag, slot } => unsafe {
-                        (*flag).set(true);
+                        (*flag).fire();
+                        slot.as_ref().header().own.ties.untie();
                         self.wake(slot.as_ref());
                     },
                     Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
@@ -129,13 +134,15 @@ impl Worker {
         // completion was handed out, here.
         unsafe {
             (*pending).result.set(Some(completion.result));
+            (*(*pending).slot).header().own.ties.untie();
             self.wake(&*(*pending).slot);
         }
     }
 
-    /// Makes a fiber of this worker look at its condition again.
+    /// Makes a fiber of this worker, which stays here, look at its condition again.
     #[inline]
     pub(crate) fn look_at(&self, fiber: &Header) {
+        debug_assert!(!fiber.roam.is_migratable(), "it may be elsewhere");
         if let Some(slot) = fiber.own.slot.get() {
             // SAFETY: slots are never unmapped, and this one is the fiber's: it has not ended.
             self.wake(unsafe { slot.as_ref() });
@@ -147,7 +154,9 @@ impl Worker {
     /// Puts a waiting fiber of this worker into the ready queue. One that does not wait will look anyway.
     #[inline(always)]
     pub(in crate::sched) fn wake(&self, slot: &Slot) {
-        if slot.phase() == Phase::Waiting {
+        if slot.roams() {
+            self.wake_roaming(slot);
+        } else if slot.phase() == Phase::Waiting {
             slot.set_phase(Phase::Ready);
             self.enqueue(slot);
         }
@@ -164,6 +173,7 @@ impl Worker {
                 cancel::mark(slot.header(), CancelReason::Shutdown);
                 self.wake(slot);
             });
+            self.cancel_roaming();
         }
     }
 }

@@ -34,7 +34,9 @@ use super::lookout::Table;
 use super::points::Points;
 use super::priority::Lines;
 use super::ready::ReadyQueue;
+use super::roaming::Roaming;
 use super::scheduler::{Scheduler, Stage};
+use super::timer::Flag;
 use super::timers::Timers;
 use crate::driver::Driver;
 use crate::fiber::nested;
@@ -119,6 +121,8 @@ pub(crate) struct Worker {
     pub(super) rested: Cell<bool>,
     pub(super) surfeit: Surfeit,
     placement: Placement,
+    #[cfg_attr(not(feature = "migrate"), expect(dead_code, reason = "has nothing to do then"))]
+    pub(super) roaming: Roaming,
 }
 
 /// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
@@ -132,7 +136,7 @@ pub(super) struct After {
 #[derive(Clone, Copy)]
 pub(crate) enum Alarm {
     /// Raises a flag on a waiting fiber's stack and wakes the fiber.
-    Fiber { flag: *const Cell<bool>, slot: NonNull<Slot> },
+    Fiber { flag: *const Flag, slot: NonNull<Slot> },
     /// Ends the lookout at this place.
     Lookout(u32),
     /// Lets the fiber start that is kept at this place.
@@ -156,11 +160,13 @@ impl Worker {
         scheduler: Arc<Scheduler>,
         fresh: crossbeam_deque::Worker<FiberRef>,
         bound: Option<crossbeam_deque::Worker<FiberRef>>,
+        roaming: Roaming,
         driver: Driver,
     ) -> Result<Worker, StackError> {
         let home = scheduler.homes[index];
         let _ = scheduler.driver.set((driver.kind(), driver.name()));
         home.open(driver.doorbell());
+        home.abroad.open(&scheduler);
         let mut free = Vec::new();
         home.slots.all(&mut free);
         let now = clock::now();
@@ -204,14 +210,21 @@ impl Worker {
             rested: Cell::new(false),
             surfeit: Surfeit::default(),
             placement,
+            roaming,
             scheduler,
         })
     }
 
     /// The worker whose thread this is. The reference is good as long as the caller stays on this thread and below the
     /// worker's loop: callers use it and let it go.
-    #[inline(always)]
+    ///
+    /// With the feature `migrate` it is out of line, and no compiler may take two calls to give the same: a fiber may have changed threads
+    /// in between.
+    #[cfg_attr(not(feature = "migrate"), inline(always))]
+    #[cfg_attr(feature = "migrate", inline(never))]
     pub(crate) fn current<'a>() -> Option<&'a Worker> {
+        #[cfg(feature = "migrate")]
+        crate::sys::opaque::has_effects();
         // SAFETY: `run` sets the pointer for as long as it borrows the worker, on this thread only.
         unsafe { CURRENT.get().as_ref() }
     }
@@ -264,8 +277,8 @@ impl Worker {
         self.end_lookouts();
     }
 
-    fn has_runnable(&self) -> bool {
-        !self.ready.is_empty() || self.has_fresh() || self.lines.is_mixed()
+    pub(super) fn has_runnable(&self) -> bool {
+        !self.ready.is_empty() || self.has_fresh() || self.lines.is_mixed() || self.has_roaming()
     }
 
     /// Whether there are normal fibers that only wait to be started by this worker, or by a thief.
@@ -289,7 +302,9 @@ impl Worker {
             self.prefetch_next();
             // SAFETY: slots are never unmapped.
             self.resume(unsafe { slot.as_ref() });
+            self.run_roaming();
         }
+        while self.home.progress.has_next_of_batch() && self.run_roaming() {}
     }
 
     /// Asks for the cache lines that the next resumptions will wait for: the slot of the third fiber from here, and the part of
@@ -309,8 +324,11 @@ impl Worker {
 
     /// Runs a fiber until it suspends or ends. Whether it has ended.
     #[inline(always)]
-    fn resume(&self, slot: &Slot) -> bool {
-        self.points.pass(Current { worker: self, slot });
+    pub(super) fn resume(&self, slot: &Slot) -> bool {
+        self.points.pass(Current::of(self, slot));
+        if slot.roams() {
+            self.board(slot);
+        }
         self.current.set(slot);
         self.allowance.set(OPERATIONS);
         self.home.progress.resume(slot);
@@ -322,13 +340,18 @@ impl Worker {
             self.finish(slot);
             return true;
         }
+        if slot.roams() {
+            self.points.pass(Current::of(self, slot));
+            self.let_go_of(slot);
+            return false;
+        }
         if let Some(after) = self.after.take() {
             // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
             if !unsafe { (after.call)(after.data) } {
                 self.wake(slot);
             }
         }
-        self.points.pass(Current { worker: self, slot });
+        self.points.pass(Current::of(self, slot));
         false
     }
 

@@ -5,10 +5,10 @@ use crate::fiber::record::{FiberRef, Header, Kind};
 use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
+use crate::sched::home::Home;
 use crate::sched::scheduler::{Stage, publish};
 use crate::sched::{cancel, monitor};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 
 impl Worker {
     /// Gives a fresh fiber a stack and runs it.
@@ -41,8 +41,9 @@ impl Worker {
             cancel::mark(&fiber, CancelReason::Shutdown);
         }
         fiber.summons.settle(ptr::from_ref(self.home).cast_mut().cast());
+        self.enroll(&fiber);
         if let Some(name) = fiber.identity.shared_name() {
-            self.names().insert(fiber.id, name.clone());
+            self.home.names().insert(fiber.id, name.clone());
         }
         if let Some(task) = fiber.identity.task {
             task.counters().started(self.index);
@@ -53,6 +54,7 @@ impl Worker {
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, stack, fiber_main) };
         slot.set_priority(slot.header().identity.priority());
+        slot.set_roams(slot.header().roam.is_migratable());
         let ended = self.resume(slot);
         self.home.load.note(kind, !ended);
     }
@@ -88,8 +90,11 @@ impl Worker {
             if let Some(slot) = free.pop() {
                 return slot;
             }
-            self.home.slots.grow(&mut free);
-            self.count_slots(free.len());
+            self.home.abroad.returned(&mut free);
+            if free.is_empty() {
+                self.home.slots.grow(&mut free);
+                self.count_slots(free.len());
+            }
         }
     }
 
@@ -115,20 +120,23 @@ impl Worker {
         {
             task.saw_stack_use(watermark::high_water(&stack));
         }
-        self.stacks.borrow_mut().give(stack);
         if fiber.identity.shared_name().is_some() {
-            self.names().remove(&fiber.id);
+            // Of the worker that started it.
+            fiber.home().map(Home::names).expect("it has started").remove(&fiber.id);
         }
         let info = fiber.own.info.take().expect("a started fiber has its information");
         fiber.own.slot.set(None);
         // SAFETY: information blocks are never unmapped.
         unsafe { info.as_ref() }.clear();
-        self.free.borrow_mut().push((NonNull::from(slot), info));
+        let (stack, free) = self.send_home(&fiber, stack, (NonNull::from(slot), info));
+        if let Some(stack) = stack {
+            self.stacks.borrow_mut().give(stack);
+        }
+        if let Some(free) = free {
+            self.free.borrow_mut().push(free);
+        }
+        // Last: with the last fiber of a runtime its workers end.
         self.home.count_ended();
-    }
-
-    pub(super) fn names(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<u64, Arc<str>>> {
-        self.home.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Gives memory of stacks back; when it wants to be asked again.

@@ -236,7 +236,7 @@ impl Attributes {
     }
 
     /// Whether the author vouched, by `unsafe(migrate)`, that started fibers of this task may change their thread.
-    /// Not yet in effect.
+    /// In effect with the feature `migrate`.
     #[must_use]
     pub fn migrate(&self) -> bool {
         self.migrate

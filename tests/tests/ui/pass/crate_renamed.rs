@@ -18,12 +18,7 @@ mod hostile {
     pub struct Self_;
     pub fn spawn() {}
 
-    #[super::vendored::renamed::task(
-        crate = "crate_renamed_root",
-        unsafe(migrate),
-        allow(std::thread::sleep),
-        timeslice = "1s"
-    )]
+    #[super::vendored::renamed::task(crate = "crate_renamed_root", allow(std::thread::sleep), timeslice = "1s")]
     pub fn task(number: u8) -> u8 {
         ::std::thread::sleep(::std::time::Duration::ZERO);
         number

@@ -10,8 +10,7 @@ use std::time::Duration;
     timeslice = "1ms",
     name = "the worker",
     checkpoints = false,
-    allow(std::sync::Mutex::lock, std::fs::read),
-    unsafe(migrate)
+    allow(std::sync::Mutex::lock, std::fs::read)
 )]
 fn work(fails: bool) {
     let blocks = std::sync::Mutex::new(()).lock().is_err() || std::fs::read("not there").is_ok();
@@ -41,7 +40,7 @@ fn main() {
     assert_eq!(attributes.stack_size(), Some(65_536));
     assert_eq!(attributes.priority(), Some(Priority::High));
     assert_eq!(attributes.timeslice(), Some(Duration::from_millis(1)));
-    assert!(!attributes.checkpoints() && attributes.migrate());
+    assert!(!attributes.checkpoints() && !attributes.migrate());
     assert_eq!(attributes.allowed(), ["std::sync::Mutex::lock", "std::fs::read"]);
     assert!(!task.is_generic() && plain::TASK.is_generic());
 

@@ -1,0 +1,3 @@
+fn main() {
+    let _ = fiber::Builder::new().migratable(true);
+}
