@@ -1,4 +1,8 @@
 //! Yielding, beside the bare switch and a minimal run loop.
+//!
+//! Instructions, which repeat exactly: a yield of a single fiber takes 125 in all, 130 with the feature `corosensei-switch` (callgrind, x86-64,
+//! rustc 1.95; the benchmark `switch` with `--row 0`, which yields three million times, less what it takes without them). What makes the two
+//! engines differ in time are predictions, which callgrind does not count.
 
 mod common;
 
