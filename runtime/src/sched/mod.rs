@@ -43,6 +43,7 @@ mod park;
 mod points;
 mod progress;
 mod ready;
+pub(crate) mod registration;
 pub(crate) mod rings;
 pub(crate) mod scheduler;
 pub(crate) mod select;
