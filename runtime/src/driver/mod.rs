@@ -293,6 +293,33 @@ impl Driver {
         }
     }
 
+    /// Registers memory for operations that name it again and again (`ReadFixed`, `WriteFixed`): its pages are looked up and pinned once. Gives
+    /// what they call it. Nothing, if the driver or this kernel has no such thing, it is all taken, or the user may lock no more memory.
+    ///
+    /// # Safety
+    ///
+    /// The memory stays allocated until it is [unregistered](Driver::unregister) or the driver was dropped.
+    pub(crate) unsafe fn register(&mut self, memory: *mut u8, len: usize) -> Option<u16> {
+        match self {
+            // SAFETY: the caller's promise is handed on unchanged.
+            Driver::Uring(driver) => unsafe { driver.register(memory, len) },
+            Driver::Epoll(_) => None,
+            #[cfg(test)]
+            // SAFETY: as above.
+            Driver::Faulty(driver) => unsafe { driver.inner_mut().register(memory, len) },
+        }
+    }
+
+    /// Ends a registration. No operation in flight names it.
+    pub(crate) fn unregister(&mut self, index: u16) {
+        match self {
+            Driver::Uring(driver) => driver.unregister(index),
+            Driver::Epoll(_) => (),
+            #[cfg(test)]
+            Driver::Faulty(driver) => driver.inner_mut().unregister(index),
+        }
+    }
+
     /// Asks for the operation with this token to end early. Its completion still comes, with whatever result it had by then.
     ///
     /// Without such an operation nothing happens.

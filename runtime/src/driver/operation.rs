@@ -128,6 +128,32 @@ pub(crate) enum Operation {
         /// To where in the file.
         offset: u64,
     },
+    /// `pread` into memory that is [registered](super::Driver::register).
+    ReadFixed {
+        /// The file.
+        fd: RawFd,
+        /// Where the data goes, within what is registered.
+        buf: *mut u8,
+        /// How much fits.
+        len: usize,
+        /// From where in the file.
+        offset: u64,
+        /// What the memory was registered as.
+        index: u16,
+    },
+    /// `pwrite` from memory that is [registered](super::Driver::register).
+    WriteFixed {
+        /// The file.
+        fd: RawFd,
+        /// The data, within what is registered.
+        buf: *const u8,
+        /// How much of it.
+        len: usize,
+        /// To where in the file.
+        offset: u64,
+        /// What the memory was registered as.
+        index: u16,
+    },
     /// `preadv`, or `readv` with [`Operation::CURRENT`] as offset.
     ReadV {
         /// A file, a pipe, ...

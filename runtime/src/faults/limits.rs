@@ -2,7 +2,7 @@
 
 use crate::driver::{DriverConfig, DriverKind};
 use crate::fiber::stack::child::{assert_passed, rerun};
-use crate::fs::File;
+use crate::fs::{File, RegisteredBuffer};
 use crate::io::pipe;
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::os::unix::net::UnixStream;
@@ -212,6 +212,11 @@ fn little_locked_memory() {
         let runtime = Builder::new().workers(2).held_limit(None).driver(kind).build().unwrap();
         assert_eq!(runtime.handle().driver(), DriverKind::IoUring);
         runtime.run(|| {
+            // More than may be locked: it is ordinary memory.
+            let mut buffer = RegisteredBuffer::new(1 << 20);
+            assert!(!buffer.is_registered());
+            let file = File::open("/dev/zero").unwrap();
+            assert_eq!(file.read_registered_at(&mut buffer, 0..100, 0).unwrap(), 100);
             let (reader, mut writer) = pipe().unwrap();
             crate::scope(|scope| {
                 let readers: Vec<_> =

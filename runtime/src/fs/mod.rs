@@ -28,6 +28,7 @@
 //! | [`create_dir`], [`hard_link`], [`symlink`](crate::os::unix::fs::symlink) (Linux 5.15; before, the pool) | [`chown`](crate::os::unix::fs::chown) and the like | |
 //! | [`File::set_len`] (Linux 6.9; before, the pool) | | |
 //!
+//! [`File::read_registered_at`] and [`File::write_registered_at`] are as reading and writing at offsets, of memory that the kernel pins once.
 //! [`File::lock`] asks again and again on a fiber. The kernel does what it cannot do without waiting, such as every call that names a path
 //! and is not answered from its cache, on threads of its own.
 //!
@@ -51,7 +52,7 @@
 
 // The room turns calls of std's into operations and waits for them, or makes them on the blocking pool. It owns open files. It calls
 // `sched::io` and `task`, and names `driver::Operation`. `unsafe` is confined to memory lent to the kernel (`request`, and its callers
-// `transfer`, `options`, `metadata`, `functions` and `file`).
+// `transfer`, `registered`, `options`, `metadata`, `functions` and `file`).
 
 mod directory;
 mod fifo;
@@ -59,6 +60,7 @@ mod file;
 pub(crate) mod functions;
 mod metadata;
 mod options;
+mod registered;
 mod request;
 mod transfer;
 mod turn;
@@ -76,4 +78,5 @@ pub use functions::{
 };
 pub use metadata::{FileType, Metadata};
 pub use options::OpenOptions;
+pub use registered::RegisteredBuffer;
 pub use std::fs::{FileTimes, Permissions, TryLockError};

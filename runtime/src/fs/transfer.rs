@@ -147,12 +147,12 @@ impl File {
 
     /// Whether a call at this offset fails at once, where an operation would not: without a position, and with the offset that stands for
     /// it.
-    fn refuses(&self, offset: u64) -> bool {
+    pub(super) fn refuses(&self, offset: u64) -> bool {
         !self.shared.seekable || offset == Operation::CURRENT
     }
 
     /// Whether a transfer has to be made by std's plain call: off a fiber, and where it does not wait.
-    fn plainly(&self) -> bool {
+    pub(super) fn plainly(&self) -> bool {
         !on_fiber() || self.shared.nonblocking
     }
 }

@@ -51,6 +51,7 @@ mod points;
 mod priority;
 mod progress;
 mod ready;
+pub(crate) mod registration;
 pub(crate) mod rings;
 pub(crate) mod roaming;
 pub(crate) mod scheduler;

@@ -96,7 +96,9 @@ impl Faulty {
             Operation::Recv { len, .. }
             | Operation::Send { len, .. }
             | Operation::Read { len, .. }
-            | Operation::Write { len, .. } => *len = 1,
+            | Operation::Write { len, .. }
+            | Operation::ReadFixed { len, .. }
+            | Operation::WriteFixed { len, .. } => *len = 1,
             Operation::Splice { len, .. } => *len = 1,
             Operation::ReadV { count, .. } | Operation::WriteV { count, .. } => *count = 1,
             Operation::SendMsg { msg, .. } => {

@@ -117,7 +117,8 @@ fn is_plausible(errno: i32, operation: &Operation) -> bool {
         libc::EMFILE | libc::ENFILE => matches!(operation, Accept { .. } | Open { .. }),
         libc::ECONNABORTED => matches!(operation, Accept { .. }),
         libc::ENOSPC => {
-            let writes = matches!(operation, Write { .. } | WriteV { .. } | Splice { .. } | Sync { .. });
+            let writes =
+                matches!(operation, Write { .. } | WriteFixed { .. } | WriteV { .. } | Splice { .. } | Sync { .. });
             writes || matches!(operation, Open { .. } | Rename { .. } | Mkdir { .. } | Symlink { .. } | Link { .. })
         }
         libc::EIO => !matches!(operation, Poll { .. } | Accept { .. } | Connect { .. }),
@@ -144,7 +145,10 @@ fn can_be_short(operation: &Operation) -> bool {
     match *operation {
         Operation::Recv { fd, len, .. } | Operation::Send { fd, len, .. } => len > 1 && is_stream(fd),
         Operation::SendMsg { fd, .. } => is_stream(fd),
-        Operation::Read { len, .. } | Operation::Write { len, .. } => len > 1,
+        Operation::Read { len, .. }
+        | Operation::Write { len, .. }
+        | Operation::ReadFixed { len, .. }
+        | Operation::WriteFixed { len, .. } => len > 1,
         Operation::ReadV { count, .. } | Operation::WriteV { count, .. } => count > 1,
         Operation::Splice { len, .. } => len > 1,
         _ => false,

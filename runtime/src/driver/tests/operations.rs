@@ -38,6 +38,41 @@ fn pipes_are_read_and_written() {
     });
 }
 
+/// A transfer with registered memory that waits: cancelled, and made again.
+#[test]
+fn registered_memory_is_read_into() {
+    each_driver(&config(), |bench| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut buf = vec![0; 4096];
+        // SAFETY: the buffer lives until it was unregistered.
+        let Some(index) = (unsafe { bench.driver.register(buf.as_mut_ptr(), buf.len()) }) else { return };
+        let (fd, start, len, offset) = (reader.as_raw_fd(), buf.as_mut_ptr(), 100, Operation::CURRENT);
+        let read = Operation::ReadFixed { fd, buf: start, len, offset, index };
+        // SAFETY: the buffer lives, untouched, until each token was waited for.
+        unsafe {
+            let token = bench.submit(read);
+            bench.turn();
+            bench.driver.cancel(token);
+            assert_eq!(bench.wait(token), -libc::ECANCELED);
+            let token = bench.submit(read);
+            bench.turn();
+            writer.write_all(b"registered").unwrap();
+            assert_eq!(bench.wait(token), 10);
+            // Only what is registered.
+            let outside = Operation::ReadFixed { fd, buf: start.wrapping_add(4000), len, offset, index };
+            let token = bench.submit(outside);
+            assert_eq!(bench.wait(token), -libc::EFAULT);
+        }
+        bench.driver.unregister(index);
+        // SAFETY: as above.
+        unsafe {
+            let token = bench.submit(read);
+            assert_eq!(bench.wait(token), -libc::EFAULT);
+        }
+        assert_eq!(&buf[..10], b"registered");
+    });
+}
+
 #[test]
 fn sockets_receive_and_send() {
     each_driver(&config(), |bench| {

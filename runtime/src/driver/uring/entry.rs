@@ -40,6 +40,12 @@ pub(super) fn build(operation: &Operation, poll_first: bool) -> squeue::Entry {
         Operation::Poll { fd, events } => opcode::PollAdd::new(Fd(fd), events).build(),
         Operation::Read { fd, buf, len, offset } => opcode::Read::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
         Operation::Write { fd, buf, len, offset } => opcode::Write::new(Fd(fd), buf, clamp(len)).offset(offset).build(),
+        Operation::ReadFixed { fd, buf, len, offset, index } => {
+            opcode::ReadFixed::new(Fd(fd), buf, clamp(len), index).offset(offset).build()
+        }
+        Operation::WriteFixed { fd, buf, len, offset, index } => {
+            opcode::WriteFixed::new(Fd(fd), buf, clamp(len), index).offset(offset).build()
+        }
         Operation::ReadV { fd, bufs, count, offset } => opcode::Readv::new(Fd(fd), bufs, count).offset(offset).build(),
         Operation::WriteV { fd, bufs, count, offset } => {
             opcode::Writev::new(Fd(fd), bufs, count).offset(offset).build()

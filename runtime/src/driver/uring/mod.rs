@@ -43,12 +43,14 @@
 //! The kernel goes on with what is in flight when a ring is closed, in its own time, and writes into buffers meanwhile. So a
 //! driver that is dropped with operations in flight first cancels them and waits for each.
 
+mod buffers;
 mod enter;
 mod entry;
 mod setup;
 
 use super::error::Step;
 use super::{Completion, Doorbell, DriverConfig, DriverError, Operation, Token};
+use buffers::Buffers;
 use enter::Gate;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
@@ -81,6 +83,7 @@ pub(crate) struct Uring {
     task_work: TaskWork,
     since_5_19: bool,
     probe: Probe,
+    buffers: Buffers,
     /// `SINGLE_ISSUER`: the ring belongs to the thread that made it.
     _one_thread: PhantomData<*mut ()>,
 }
@@ -142,6 +145,7 @@ impl Uring {
             task_work,
             since_5_19,
             probe,
+            buffers: Buffers::default(),
             _one_thread: PhantomData,
         })
     }
@@ -174,6 +178,18 @@ impl Uring {
             return entry::optional(operation).is_none();
         }
         entry::optional(operation).is_none_or(|code| self.probe.is_supported(code))
+    }
+
+    /// # Safety
+    ///
+    /// As [`Driver::register`](super::Driver::register).
+    pub(super) unsafe fn register(&mut self, memory: *mut u8, len: usize) -> Option<u16> {
+        // SAFETY: the caller's promise is handed on unchanged.
+        unsafe { self.buffers.register(&self.ring, memory, len) }
+    }
+
+    pub(super) fn unregister(&mut self, index: u16) {
+        self.buffers.unregister(&self.ring, index);
     }
 
     pub(super) fn cancel(&mut self, token: Token) {

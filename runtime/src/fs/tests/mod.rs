@@ -4,6 +4,7 @@
 mod fibers;
 mod files;
 mod paths;
+mod registered;
 mod special;
 
 use std::path::{Path, PathBuf};
