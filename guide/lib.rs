@@ -36,6 +36,7 @@ chapters! {
     how_it_works: "src/how-it-works.md",
     promises: "src/promises.md",
     limits: "src/limits.md",
+    coming_from: "src/coming-from.md",
     glossary: "src/glossary.md",
     readme: "../README.md",
 }
