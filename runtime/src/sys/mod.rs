@@ -4,9 +4,12 @@
 //! Owns nothing and calls no other room.
 
 pub(crate) mod affinity;
+mod barrier;
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
 pub(crate) mod event;
+mod futex;
+mod lock;
 pub(crate) mod memory;
 pub(crate) mod prefetch;
 pub(crate) mod process;
