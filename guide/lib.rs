@@ -40,6 +40,7 @@ chapters! {
     performance: "src/performance.md",
     promises: "src/promises.md",
     limits: "src/limits.md",
+    coming_from: "src/coming-from.md",
     glossary: "src/glossary.md",
     readme: "../README.md",
 }

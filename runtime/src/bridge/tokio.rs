@@ -2,10 +2,12 @@
 #![deny(unsafe_code)]
 
 use super::Task;
-use crate::task::{block_on, blocking, no_suspend};
+use crate::sched::no_suspend_for;
+use crate::task::{block_on, blocking};
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -68,7 +70,7 @@ impl Tokio {
     ///
     /// # Panics
     ///
-    /// If the future does, or if it would suspend the fiber while it is polled.
+    /// If the future does, or if it would suspend the fiber while it is polled: with a message that names the wait, and the place of this call.
     ///
     /// ```
     /// use fiber::bridge::Tokio;
@@ -80,22 +82,27 @@ impl Tokio {
     /// assert_eq!(late, Err(Elapsed));
     /// # });
     /// ```
+    #[track_caller]
     pub fn block_on<F: IntoFuture>(&self, future: F) -> F::Output {
         /// Drops the future where it was polled, however the wait ends.
         struct Polled<'a, F> {
             tokio: &'a Tokio,
+            /// Who called.
+            caller: &'static Location<'static>,
             future: Pin<&'a mut Option<F>>,
         }
         impl<F> Drop for Polled<'_, F> {
             fn drop(&mut self) {
-                self.tokio.enter(|| self.future.set(None));
+                self.tokio.enter_for(self.caller, || self.future.set(None));
             }
         }
-        let future = pin!(Some(self.enter(|| future.into_future())));
-        let mut polled = Polled { tokio: self, future };
+        // Closures know nothing of their caller's caller.
+        let caller = Location::caller();
+        let future = pin!(Some(self.enter_for(caller, || future.into_future())));
+        let mut polled = Polled { tokio: self, caller, future };
         block_on(poll_fn(|context| {
             let future = polled.future.as_mut().as_pin_mut().expect("it is there until the end");
-            self.enter(|| future.poll(context))
+            self.enter_for(caller, || future.poll(context))
         }))
     }
 
@@ -126,8 +133,13 @@ impl Tokio {
     /// let handle = tokio.enter(tokio::runtime::Handle::current);
     /// assert_eq!(handle.id(), tokio.handle().id());
     /// ```
+    #[track_caller]
     pub fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        no_suspend(|| {
+        self.enter_for(Location::caller(), f)
+    }
+
+    fn enter_for<T>(&self, caller: &'static Location<'static>, f: impl FnOnce() -> T) -> T {
+        no_suspend_for(caller, || {
             let _entered = self.handle.enter();
             f()
         })

@@ -70,7 +70,7 @@ pub(super) fn current_flow<'a>() -> (Flow, Option<OfFiber<'a>>) {
     match Current::get() {
         Some(current) => {
             let header = current.header();
-            (Flow::fiber(header), Some((&header.own, current.no_suspend_count())))
+            (Flow::fiber(header), Some((&header.own, current.innermost_section())))
         }
         None => (Flow::thread(u32::from(GONE.get())), None),
     }

@@ -36,7 +36,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr;
 use std::thread::Result as Outcome;
 
@@ -95,12 +95,15 @@ struct Keeper {
     raised: *const Cell<bool>,
     /// Null for a thread.
     own: *const Own,
-    /// Where the fiber's `no_suspend` sections are counted; null for a thread.
-    no_suspend: *const Cell<u32>,
+    /// Where it is kept which `no_suspend` section the fiber is in; null for a thread.
+    no_suspend: *const Cell<Section>,
 }
 
-/// The state of a running fiber, and the count of its `no_suspend` sections.
-pub(crate) type OfFiber<'a> = (&'a Own, &'a Cell<u32>);
+/// A `no_suspend` section, if there is one: where it was entered.
+pub(crate) type Section = Option<&'static Location<'static>>;
+
+/// The state of a running fiber, and the innermost of its `no_suspend` sections.
+pub(crate) type OfFiber<'a> = (&'a Own, &'a Cell<Section>);
 
 impl Keeper {
     /// That of the caller's flow: a fiber with this state, or the thread.
@@ -122,7 +125,7 @@ struct InForce {
     innermost: Cell<*const Frame>,
     limits: Cell<*const ()>,
     shielded: Cell<u32>,
-    no_suspend: Cell<u32>,
+    no_suspend: Cell<Section>,
 }
 
 /// The bottom of a coroutine's stack.
@@ -141,7 +144,7 @@ impl Frame {
             innermost: Cell::new(ptr::null()),
             limits: Cell::new(ptr::null()),
             shielded: Cell::new(0),
-            no_suspend: Cell::new(0),
+            no_suspend: Cell::new(None),
         };
         Frame { bounds, keeper, outside: nothing(), inside: nothing() }
     }
@@ -207,10 +210,13 @@ impl Own {
         std::iter::once(self.limits.get()).chain(outer)
     }
 
-    /// Whether a coroutine was entered in a `no_suspend` section.
+    /// The innermost `no_suspend` section in which a coroutine was entered.
     #[inline]
-    pub(crate) fn is_to_stay_below(&self) -> bool {
-        !self.innermost.get().is_null() && chain(self.innermost.get()).any(|frame| frame.outside.no_suspend.get() > 0)
+    pub(crate) fn stays_below(&self) -> Section {
+        if self.innermost.get().is_null() {
+            return None;
+        }
+        chain(self.innermost.get()).find_map(|frame| frame.outside.no_suspend.get())
     }
 
     /// Whether no time limit can be in force.

@@ -129,7 +129,7 @@ impl TcpStream {
         if let Some(interruption) = Current::get().and_then(|current| current.interruption()) {
             return (Err(interruption.into_error()), Lent(State::Free(buf)));
         }
-        crate::sched::io::may_suspend();
+        crate::sched::io::may_suspend(Reason::Write);
         let loan = Loan { buffer: RefCell::new(Some(buf)), sent: Cell::new(None) };
         // SAFETY: the bytes stay where they are until their owner is dropped, and their owner stays in the loan until the last completion
         // (see `take`). Nobody changes them: `Loan` gives out shared references.

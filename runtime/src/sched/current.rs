@@ -3,11 +3,12 @@
 use super::scheduler::Scheduler;
 use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
-use crate::fiber::nested::is_raised_on_thread;
+use crate::fiber::nested::{Section, is_raised_on_thread};
 use crate::fiber::record::{FiberRef, Header};
 use crate::fiber::slot::Slot;
 use crate::sys::stderr::say;
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -137,29 +138,7 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// Counts an operation that completed without a wait, and yields when the fiber has used up its share: otherwise a
-    /// copy loop between two ready streams would hold the worker.
-    #[inline]
-    pub(crate) fn charge(&self) {
-        let left = self.worker().allowance.get();
-        if left == 0 && self.is_to_stay() {
-            // At the first chance after the section.
-        } else if left == 0 {
-            self.yield_for_others();
-        } else {
-            self.worker().allowance.set(left - 1);
-        }
-    }
-
-    // Out of line, so that `charge` is not.
-    #[cold]
-    #[inline(never)]
-    fn yield_for_others(&self) {
-        self.yield_now();
-        self.worker().allowance.set(OPERATIONS);
-    }
-
-    /// As [`charge`](Self::charge), without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes
+    /// As [`charge`], without the yield: `false` says that it is due. Says so once, so that whoever cannot be made to yield goes
     /// on all the same.
     #[inline]
     pub(crate) fn may_go_on(&self) -> bool {
@@ -175,20 +154,27 @@ impl<'a> Current<'a> {
     ///
     /// If it must not.
     #[inline]
-    pub(crate) fn may_suspend(&self) {
+    pub(crate) fn may_suspend(&self, reason: Reason) {
         if self.is_to_stay() {
-            refuse_to_suspend();
+            self.refuse_to_suspend(reason);
         }
+    }
+
+    #[cold]
+    fn refuse_to_suspend(&self, reason: Reason) -> ! {
+        let entered = self.worker().no_suspend.get().or_else(|| self.header().own.stays_below());
+        let entered = entered.expect("it is in a section");
+        panic!("what must not suspend the fiber, at {entered}, would have done so: {reason}")
     }
 
     /// Whether it is in a `no_suspend` section.
     #[inline]
     pub(crate) fn is_to_stay(&self) -> bool {
-        self.worker().no_suspend.get() > 0 || self.header().own.is_to_stay_below()
+        self.worker().no_suspend.get().is_some() || self.header().own.stays_below().is_some()
     }
 
-    /// Where the worker counts the `no_suspend` sections of the fiber.
-    pub(crate) fn no_suspend_count(&self) -> &'a Cell<u32> {
+    /// Where the worker keeps which of the fiber's `no_suspend` sections is the innermost.
+    pub(crate) fn innermost_section(&self) -> &'a Cell<Section> {
         &self.worker().no_suspend
     }
 
@@ -231,40 +217,93 @@ impl<'a> Current<'a> {
     }
 }
 
-#[cold]
-fn refuse_to_suspend() -> ! {
-    panic!("a call in fiber::no_suspend would have suspended the fiber")
-}
-
-/// Runs `f` on the running fiber, if there is one, and lets it panic where it would suspend.
-pub(crate) fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
-    struct Section<'a>(&'a Cell<u32>);
-    impl Drop for Section<'_> {
+/// Runs `f` on the running fiber, if there is one, and lets it panic where it would suspend. The panic names the place `here`.
+pub(crate) fn no_suspend_for<T>(here: &'static Location<'static>, f: impl FnOnce() -> T) -> T {
+    /// Puts back the section around it.
+    struct Within<'a>(&'a Cell<Section>, Section);
+    impl Drop for Within<'_> {
         fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
+            self.0.set(self.1);
         }
     }
-    let _section = Current::get().map(|current| {
-        let depth = &current.worker().no_suspend;
-        depth.set(depth.get() + 1);
-        Section(depth)
+    let _within = Current::get().map(|current| {
+        let innermost = &current.worker().no_suspend;
+        Within(innermost, innermost.replace(Some(here)))
     });
     // Which does not suspend, so the count is that of the fiber's worker to the end.
     f()
 }
 
+/// Counts an operation that completed without a wait against the running fiber's share, and yields when that is used up: otherwise a
+/// copy loop between two ready streams would hold the worker.
+#[inline(always)]
+pub(crate) fn charge() {
+    // Whether the worker runs a fiber at all is asked when the allowance is spent: in between, nobody reads it.
+    if let Some(worker) = Worker::current() {
+        match worker.allowance.get() {
+            0 => give_way(),
+            left => worker.allowance.set(left - 1),
+        }
+    }
+}
+
+/// The allowance is spent.
+#[cold]
+fn give_way() {
+    // In a section that must not suspend: at the first chance after it.
+    if let Some(current) = Current::get()
+        && !current.is_to_stay()
+    {
+        current.yield_now();
+        current.worker().allowance.set(OPERATIONS);
+    }
+}
+
+/// [`charge`] for a lock that is about to be taken, and [`begin_hold`]; with one look at the worker for both.
+#[inline(always)]
+pub(crate) fn charge_hold() -> bool {
+    if let Some(worker) = Worker::current() {
+        let left = worker.allowance.get();
+        if left == 0 || worker.has_raised.get() {
+            return charge_hold_slowly();
+        }
+        worker.allowance.set(left - 1);
+    }
+    is_panicking()
+}
+
+#[cold]
+fn charge_hold_slowly() -> bool {
+    charge();
+    begin_hold()
+}
+
+/// To be called where a lock is taken that a panic would poison: whether [a panic](is_panicking) is under way already, which is then not
+/// the holder's.
+#[inline]
+pub(crate) fn begin_hold() -> bool {
+    if !std::thread::panicking()
+        && let Some(current) = Current::get()
+        && current.worker().has_raised.get()
+    {
+        // The unwinding by cancellation, if there was one, is over: it was caught on its way.
+        current.header().own.raised.set(false);
+    }
+    is_panicking()
+}
+
 /// Whether the caller is being unwound by a panic, as opposed to by cancellation, or as a coroutine that is dropped: these poison
 /// nothing.
+// Out of line where a fiber may come back from a wait on another thread: std's count is the thread's.
+#[cfg_attr(not(feature = "migrate"), inline(always))]
+#[cfg_attr(feature = "migrate", inline(never))]
 pub(crate) fn is_panicking() -> bool {
-    if !std::thread::panicking() {
-        if let Some(current) = Current::get()
-            && current.worker().has_raised.get()
-        {
-            // The unwinding by cancellation, if there was one, is over: it was caught on its way.
-            current.header().own.raised.set(false);
-        }
-        return false;
-    }
+    std::thread::panicking() && is_own_panic()
+}
+
+/// Whether the panic on this thread is the caller's.
+#[cold]
+fn is_own_panic() -> bool {
     match Current::get() {
         Some(current) => current.is_unwinding() && !current.header().own.raised.get(),
         None => !is_raised_on_thread(),

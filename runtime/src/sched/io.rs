@@ -20,13 +20,7 @@ pub(crate) fn on_fiber() -> bool {
     Current::get().is_some()
 }
 
-/// Counts an operation that completed inline against the running fiber's share; yields when it is used up.
-#[inline]
-pub(crate) fn charge() {
-    if let Some(current) = Current::get() {
-        current.charge();
-    }
-}
+pub(crate) use super::current::charge;
 
 /// As [`charge`], for a future, which cannot yield by itself: `false` says that it is its fiber's turn to give way.
 #[inline]
@@ -117,9 +111,9 @@ pub(crate) fn needs_nonblocking() -> bool {
 /// # Panics
 ///
 /// If it must not suspend.
-pub(crate) fn may_suspend() {
+pub(crate) fn may_suspend(reason: Reason) {
     if let Some(current) = Current::get() {
-        current.may_suspend();
+        current.may_suspend(reason);
     }
 }
 
@@ -163,7 +157,7 @@ pub(crate) fn going_on<T>(part_done: bool, f: impl FnOnce() -> io::Result<T>) ->
 /// The memory that the operation names stays valid until this function returns or unwinds.
 pub(crate) unsafe fn wait(operation: Operation, reason: Reason, timeout: Option<Duration>) -> io::Result<u32> {
     let current = Current::get().expect("an operation is awaited on a fiber");
-    current.may_suspend();
+    current.may_suspend(reason);
     if let Some(interruption) = current.interruption() {
         return Err(interruption.into_error());
     }

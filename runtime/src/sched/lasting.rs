@@ -8,7 +8,7 @@
 //! does, the kernel's reference is never given back, and the memory stays.
 
 use super::cancel::deadline;
-use super::current::Current;
+use super::current::{Current, charge};
 use super::io::{suspend_until_done, told};
 use super::timer::{Flag, Timer};
 use super::worker::Worker;
@@ -116,10 +116,10 @@ impl<R: Recipient + 'static> Lasting<R> {
     ) -> io::Result<T> {
         let current = Current::get().expect("an operation is awaited on a fiber");
         if let Some(value) = ready(&self.shared.recipient) {
-            current.charge();
+            charge();
             return Ok(value);
         }
-        current.may_suspend();
+        current.may_suspend(reason);
         let passed = Flag::new();
         let _timer = deadline(timeout).map(|deadline| Timer::set(current, deadline, &passed));
         loop {

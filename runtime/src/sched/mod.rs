@@ -64,7 +64,7 @@ mod wait_queue;
 mod wake;
 pub(crate) mod worker;
 
-pub(crate) use current::{Current, is_panicking, no_suspend};
+pub(crate) use current::{Current, begin_hold, charge_hold, is_panicking, no_suspend_for};
 #[cfg(feature = "internals")]
 pub(crate) use points::{Blow, Kind, arm, under_way};
 pub(crate) use progress::Progress;

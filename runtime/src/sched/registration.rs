@@ -20,7 +20,7 @@ impl Registration {
         let current = Current::get()?;
         // SAFETY: the caller vouches for the memory. Where this does not end the registration, the kernel has the pages until the driver is
         // dropped, and no operation names them any more.
-        let index = unsafe { current.worker.driver.borrow_mut().register(memory, len) }?;
+        let index = unsafe { current.worker().driver.borrow_mut().register(memory, len) }?;
         Some(Registration { index, worker: address(current) })
     }
 
@@ -33,11 +33,11 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if let (Some(index), Some(current)) = (self.index(), Current::get()) {
-            current.worker.driver.borrow_mut().unregister(index);
+            current.worker().driver.borrow_mut().unregister(index);
         }
     }
 }
 
 fn address(current: Current<'_>) -> *const () {
-    ptr::from_ref(current.worker).cast()
+    ptr::from_ref(current.worker()).cast()
 }

@@ -215,7 +215,7 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
     if let Some(current) = current
         && !matches!(patience, Patience::None)
     {
-        current.may_suspend();
+        current.may_suspend(Reason::Select);
     }
     let wait = Wait::new(current, false, true);
     let in_line = AbortOnUnwind;
@@ -258,7 +258,7 @@ fn round<'a>(arms: &mut [&mut dyn Arm], ticket: &Ticket, patience: Patience) -> 
 pub(crate) fn wait_for_alert(alert: &Alert) {
     let current = Current::get();
     if let Some(current) = current {
-        current.may_suspend();
+        current.may_suspend(Reason::Future);
     }
     if alert.was_raised() {
         // By the poll itself, which wants to be asked again after the others had their turn.
@@ -274,7 +274,7 @@ pub(crate) fn wait_for_alert(alert: &Alert) {
 fn give_way(current: Option<Current<'_>>) {
     match current {
         Some(current) => {
-            current.may_suspend();
+            current.may_suspend(Reason::Yield);
             current.yield_now();
         }
         None => std::thread::yield_now(),

@@ -86,7 +86,7 @@ impl Drop for Timer<'_> {
 /// Suspends the running fiber until the clock reads `deadline`.
 pub(crate) fn sleep_until(current: Current<'_>, deadline: u64) {
     let fired = Flag::new();
-    current.may_suspend();
+    current.may_suspend(Reason::Sleep);
     current.interruption_point();
     let _timer = Timer::set(current, deadline, &fired);
     while !fired.get() {

@@ -108,7 +108,7 @@ impl WaitList {
         mut must_wait: impl FnMut() -> bool,
         mut enlisted: impl FnMut(),
     ) -> Result<Woken, GaveUp<'a>> {
-        current.may_suspend();
+        current.may_suspend(reason);
         if let Some(interruption) = current.interruption() {
             return Err(GaveUp::Interrupted(interruption));
         }

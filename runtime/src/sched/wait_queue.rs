@@ -1,7 +1,7 @@
 //! Waits that end with something handed over: what is under every channel.
 //!
 //! A [`WaitQueue`] lies inside the lock of what is waited for, so that looking and getting in line are one step, and so are
-//! finding who waits, moving a message to it (or from it), and ending its wait: two locked instructions an operation, and a message
+//! finding who waits, moving a message to it (or from it), and ending its wait: one locked instruction an operation, and a message
 //! for which somebody waits never passes through a buffer. ([`WaitList`](super::WaitList) has a lock of its own, and its
 //! waiters look again for themselves. That is right for locks, whose state is an atomic.)
 //!
@@ -94,20 +94,24 @@ unsafe impl<M: Send> Send for WaitQueue<M> {}
 #[must_use = "waits have ended, and their waiters have to learn of it"]
 pub(crate) struct Wakes {
     first: Option<Waiter>,
-    others: Vec<Waiter>,
+    others: Option<Box<Others>>,
 }
+
+/// Boxed: most have none, and then there is no vector to be looked at and dropped.
+#[derive(Default)]
+struct Others(Vec<Waiter>);
 
 impl Wakes {
     #[inline]
     pub(crate) fn none() -> Wakes {
-        Wakes { first: None, others: Vec::new() }
+        Wakes { first: None, others: None }
     }
 
     #[cold]
     fn add(&mut self, waiter: Waiter) {
         match &mut self.first {
             first @ None => *first = Some(waiter),
-            Some(_) => self.others.push(waiter),
+            Some(_) => self.others.get_or_insert_default().0.push(waiter),
         }
     }
 
@@ -121,7 +125,8 @@ impl Wakes {
 
     #[cold]
     fn wake_elsewhere(&mut self) {
-        self.first.take().into_iter().chain(self.others.drain(..)).for_each(Waiter::wake);
+        let others = self.others.take().unwrap_or_default();
+        self.first.take().into_iter().chain(others.0).for_each(Waiter::wake);
     }
 }
 
@@ -172,7 +177,7 @@ pub(crate) fn wait_in<'a, S, M>(
     }
     let current = Current::get();
     if let Some(current) = current {
-        current.may_suspend();
+        current.may_suspend(reason);
     }
     let wait = Wait::new(current, deadline.is_none(), false);
     let place = Place::new(&wait, hand);
@@ -217,6 +222,7 @@ impl<M> WaitQueue<M> {
     }
 
     /// Whether nobody stands in line.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
     }

@@ -1,6 +1,9 @@
 //! What is under `mpsc` and `mpmc`: a queue of messages, and those who wait on either side, behind one lock.
 //!
-//! At any time outside the lock:
+//! An unbounded channel has a second queue, with a lock of its own, so that senders and receivers do not get in each other's way: a receiver
+//! that finds this [front] empty exchanges it for the queue that the senders have filled since. It holds both locks then, the front's first.
+//!
+//! At any time outside the locks:
 //!
 //! - receivers wait only while no message is there and no sender waits;
 //! - senders wait only while the channel is full, with their messages; receiving from it moves the first of these messages into
@@ -10,15 +13,19 @@
 //! A message for which a receiver waits goes straight to it. Nothing of the user's runs under the lock: messages are moved there,
 //! and dropped outside.
 //!
-//! Rejected: lock-free queues (crossbeam-queue's) with the waiters in a list beside them. Pushing and popping cost as many locked
-//! instructions as the lock does, and then the list has to be looked at, with a fence on each side. Measured on two processors, a
-//! message through `SegQueue` took 35 to 57 ns, through `ArrayQueue` 13 to 100, through a `VecDeque` in a mutex 18 to 61, both
-//! within a thread and between threads; and only the last can find a waiter and hand it a message in the same step.
+//! Rejected: lock-free queues (crossbeam-queue's) with the waiters in a list beside them. Pushing and popping cost more locked
+//! instructions than the lock does (one; see `sys::lock`), and then the list has to be looked at, with a fence on each side. Measured on two
+//! processors, a message through `SegQueue` took 35 to 57 ns, through `ArrayQueue` 13 to 100, through a `VecDeque` in a mutex 18 to 61,
+//! both within a thread and between threads; and only the last can find a waiter and hand it a message in the same step.
+//!
+//! [front]: self::front
 
 mod attempts;
+mod front;
 #[cfg(all(test, loom))]
 mod loom_models;
 
+use self::front::Front;
 use crate::fiber::Reason;
 use crate::sched::{End, Hand, WaitQueue, Wakes, io, wait_in};
 use crate::sys::sync::{Lock, LockGuard};
@@ -27,7 +34,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A channel of either kind; both kinds of handles share it by an [`Arc`], and count themselves.
+#[repr(C)]
 pub(super) struct Channel<T> {
+    front: Front<T>,
     state: Lock<State<T>>,
     /// How many messages it holds; `None` if unbounded.
     capacity: Option<usize>,
@@ -58,8 +67,12 @@ pub(super) enum Unreceived {
     Disconnected,
 }
 
-/// Up to this many messages' room is kept by a channel that has become empty.
-const KEPT: usize = 1024;
+impl<T> State<T> {
+    /// Why there is no message, where there is none.
+    fn unreceived(&self) -> Unreceived {
+        if self.senders == 0 { Unreceived::Disconnected } else { Unreceived::Empty }
+    }
+}
 
 impl<T> Channel<T> {
     /// A channel with one sender and one receiver.
@@ -71,7 +84,7 @@ impl<T> Channel<T> {
             senders: 1,
             receivers: 1,
         };
-        Arc::new(Channel { state: Lock::new(state), capacity })
+        Arc::new(Channel { front: Front::new(capacity.is_none()), state: Lock::new(state), capacity })
     }
 
     pub(super) fn try_send(&self, message: T) -> Result<(), Unsent<T>> {
@@ -81,22 +94,47 @@ impl<T> Channel<T> {
     /// Sends, or says why not, with the lock under which that is so.
     #[inline]
     fn send_now(&self, message: T) -> Result<(), (LockGuard<'_, State<T>>, Unsent<T>)> {
-        let mut wakes = Wakes::none();
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if state.receivers == 0 {
-            return Err((state, Unsent::Disconnected(message)));
+            Err((state, Unsent::Disconnected(message)))
+        } else if state.receiving.is_empty() {
+            self.keep(state, message)
+        } else {
+            self.hand_over(state, message)
         }
+    }
+
+    /// Sends to a receiver that waits.
+    #[inline(never)]
+    fn hand_over<'a>(
+        &self,
+        mut state: LockGuard<'a, State<T>>,
+        message: T,
+    ) -> Result<(), (LockGuard<'a, State<T>>, Unsent<T>)> {
+        let mut wakes = Wakes::none();
         match state.receiving.give(message, &mut wakes) {
             Ok(()) => {
                 drop(state);
                 wakes.wake();
                 Ok(())
             }
-            Err(message) if self.capacity.is_none_or(|capacity| state.messages.len() < capacity) => {
-                state.messages.push_back(message);
-                Ok(())
-            }
-            Err(message) => Err((state, Unsent::Full(message))),
+            // Whoever is in line has just got something elsewhere.
+            Err(message) => self.keep(state, message),
+        }
+    }
+
+    /// Puts a message into the channel, if there is room.
+    #[inline]
+    fn keep<'a>(
+        &self,
+        mut state: LockGuard<'a, State<T>>,
+        message: T,
+    ) -> Result<(), (LockGuard<'a, State<T>>, Unsent<T>)> {
+        if self.capacity.is_none_or(|capacity| state.messages.len() < capacity) {
+            state.messages.push_back(message);
+            Ok(())
+        } else {
+            Err((state, Unsent::Full(message)))
         }
     }
 
@@ -140,30 +178,52 @@ impl<T> Channel<T> {
     /// Receives, or says why not, with the lock under which that is so.
     #[inline]
     fn receive_now(&self) -> Result<T, (LockGuard<'_, State<T>>, Unreceived)> {
-        let mut wakes = Wakes::none();
+        if self.front.is_used { self.front.receive(&self.state) } else { self.receive_directly() }
+    }
+
+    /// The same for a bounded channel, whose senders may be waiting.
+    #[inline]
+    fn receive_directly(&self) -> Result<T, (LockGuard<'_, State<T>>, Unreceived)> {
         let mut state = self.state.lock();
-        let Some(message) = state.messages.pop_front() else {
-            // Of those who send by a rendezvous, if there are any.
-            if let Some(message) = state.sending.take(&mut wakes) {
+        if !state.sending.is_empty() {
+            return self.receive_and_make_room(state);
+        }
+        state.messages.pop_front().ok_or_else(|| {
+            let unreceived = state.unreceived();
+            (state, unreceived)
+        })
+    }
+
+    /// The same where a sender waits.
+    #[inline(never)]
+    fn receive_and_make_room<'a>(
+        &self,
+        mut state: LockGuard<'a, State<T>>,
+    ) -> Result<T, (LockGuard<'a, State<T>>, Unreceived)> {
+        let mut wakes = Wakes::none();
+        let message = match state.messages.pop_front() {
+            Some(message) => {
+                // A message that was put back may be one too many.
+                let has_room = self.capacity.is_some_and(|capacity| state.messages.len() < capacity);
+                if has_room && let Some(next) = state.sending.take(&mut wakes) {
+                    state.messages.push_back(next);
+                }
+                Some(message)
+            }
+            // It is a rendezvous, and the message its sender's.
+            None => state.sending.take(&mut wakes),
+        };
+        match message {
+            Some(message) => {
                 drop(state);
                 wakes.wake();
-                return Ok(message);
+                Ok(message)
             }
-            let unreceived = if state.senders == 0 { Unreceived::Disconnected } else { Unreceived::Empty };
-            return Err((state, unreceived));
-        };
-        // A message that was put back may be one too many.
-        let has_room = self.capacity.is_some_and(|capacity| state.messages.len() < capacity);
-        if has_room && let Some(next) = state.sending.take(&mut wakes) {
-            state.messages.push_back(next);
-            drop(state);
-            wakes.wake();
-        } else if state.messages.is_empty() && state.messages.capacity() > KEPT {
-            let room = std::mem::take(&mut state.messages);
-            drop(state);
-            drop(room);
+            None => {
+                let unreceived = state.unreceived();
+                Err((state, unreceived))
+            }
         }
-        Ok(message)
     }
 
     /// Receives; waits for a message.
@@ -193,17 +253,21 @@ impl<T> Channel<T> {
     /// room for.
     fn put_back(&self, message: T) {
         let mut wakes = Wakes::none();
-        let mut state = self.state.lock();
-        if let Err(message) = state.receiving.give(message, &mut wakes) {
-            state.messages.push_front(message);
+        if self.front.is_used {
+            self.front.put_back(message, &self.state, &mut wakes);
+        } else {
+            let mut state = self.state.lock();
+            if let Err(message) = state.receiving.give(message, &mut wakes) {
+                state.messages.push_front(message);
+            }
         }
-        drop(state);
         wakes.wake();
     }
 
     /// How many messages it holds. Those of senders that wait are not in it yet.
     pub(super) fn len(&self) -> usize {
-        self.state.lock().messages.len()
+        let state = self.state.lock();
+        self.front.len() + state.messages.len()
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {
@@ -248,6 +312,7 @@ impl<T> Channel<T> {
             std::mem::take(&mut state.messages)
         };
         wakes.wake();
+        drop(self.front.clear());
         drop(messages);
     }
 }

@@ -8,7 +8,6 @@ pub use self::mapped::MappedMutexGuard;
 use self::raw::RawMutex;
 use super::poison::{Poison, Watch};
 use super::time_left::TimeLeft;
-use crate::sched::io;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -90,10 +89,9 @@ impl<T: ?Sized> Mutex<T> {
     /// The guard, in an error, if the mutex is poisoned.
     #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        // Before it is locked: a fiber that yields with the lock makes all the others wait.
-        io::charge();
+        let watch = Watch::charge();
         self.raw.lock();
-        self.guard()
+        self.watched(watch)
     }
 
     /// Locks it, and waits for that if need be, at most for `timeout`.
@@ -113,8 +111,9 @@ impl<T: ?Sized> Mutex<T> {
     /// # drop(guard);
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
-        io::charge();
-        if self.raw.lock_within(|| TimeLeft::of(timeout)) { Ok(self.guard()?) } else { Err(TryLockError::WouldBlock) }
+        let watch = Watch::charge();
+        let locked = self.raw.lock_within(|| TimeLeft::of(timeout));
+        if locked { Ok(self.watched(watch)?) } else { Err(TryLockError::WouldBlock) }
     }
 
     /// Locks it if that takes no wait.
@@ -155,7 +154,12 @@ impl<T: ?Sized> Mutex<T> {
     /// The guard of the caller, who has locked it.
     #[inline]
     pub(super) fn guard(&self) -> LockResult<MutexGuard<'_, T>> {
-        self.poison.wrap(MutexGuard { mutex: self, watch: self.poison.watch(), stays: PhantomData })
+        self.watched(Watch::begin())
+    }
+
+    #[inline(always)]
+    fn watched(&self, watch: Watch) -> LockResult<MutexGuard<'_, T>> {
+        self.poison.wrap(MutexGuard { mutex: self, watch, stays: PhantomData })
     }
 }
 

@@ -3,7 +3,7 @@
 //! An unwinding by cancellation leaves none. While another fiber of the same worker waits in a destructor in the middle of its own
 //! unwinding, the thread's panic count speaks for both; telling them apart is best effort then.
 
-use crate::sched::is_panicking;
+use crate::sched::{begin_hold, charge_hold, is_panicking};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{LockResult, PoisonError};
@@ -18,6 +18,20 @@ pub(super) struct Watch {
     panicking: bool,
 }
 
+impl Watch {
+    /// Begins a hold.
+    #[inline]
+    pub(super) fn begin() -> Watch {
+        Watch { panicking: begin_hold() }
+    }
+
+    /// Counts an operation, and begins a hold: before the lock is taken, because a fiber that yields with it makes all the others wait.
+    #[inline(always)]
+    pub(super) fn charge() -> Watch {
+        Watch { panicking: charge_hold() }
+    }
+}
+
 impl Poison {
     pub(super) const fn new() -> Poison {
         Poison(AtomicBool::new(false))
@@ -30,12 +44,6 @@ impl Poison {
 
     pub(super) fn clear(&self) {
         self.0.store(false, Relaxed);
-    }
-
-    /// Begins a hold.
-    #[inline]
-    pub(super) fn watch(&self) -> Watch {
-        Watch { panicking: is_panicking() }
     }
 
     /// Ends a hold.

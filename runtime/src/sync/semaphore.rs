@@ -245,7 +245,7 @@ impl Semaphore {
         assert_possible(permits);
         // Now, as a refusal must not leave the mark that somebody waits.
         if let Some(current) = Current::get() {
-            current.may_suspend();
+            current.may_suspend(Reason::Acquire);
         }
         let waiters = self.waiters.lock();
         while !self.mark_waited(permits) {

@@ -4,10 +4,13 @@
 //! Owns nothing and calls no other room.
 
 pub(crate) mod affinity;
+mod barrier;
 pub(crate) mod cpu;
 pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod event;
+mod futex;
+mod lock;
 pub(crate) mod memory;
 #[cfg(feature = "migrate")]
 pub(crate) mod opaque;

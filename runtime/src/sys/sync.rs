@@ -5,29 +5,19 @@
 
 #[cfg(not(loom))]
 mod imp {
+    pub(crate) use crate::sys::lock::{Lock, LockGuard};
+    pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::Mutex;
-    pub(crate) use std::sync::MutexGuard as LockGuard;
     pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
     /// The same under names of their own, for what is made in constants.
-    pub(crate) use std::sync::atomic::{AtomicU8 as ConstAtomicU8, AtomicUsize as ConstAtomicUsize};
+    pub(crate) use std::sync::atomic::{
+        AtomicU8 as ConstAtomicU8, AtomicU32 as ConstAtomicU32, AtomicUsize as ConstAtomicUsize,
+    };
 
     /// Parking a thread, by which everything waits off a fiber.
     pub(crate) mod thread {
         pub(crate) use std::thread::{Thread, current, park, park_timeout};
-    }
-
-    /// A mutex that knows no poison.
-    pub(crate) struct Lock<T>(Mutex<T>);
-
-    impl<T> Lock<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            Self(Mutex::new(value))
-        }
-
-        pub(crate) fn lock(&self) -> LockGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
     }
 
     /// `std::cell::UnsafeCell` with loom's interface: access is scoped, so that loom can watch it.
@@ -48,10 +38,11 @@ mod imp {
 #[cfg(loom)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::Mutex;
     pub(crate) use loom::sync::MutexGuard as LockGuard;
 
-    /// The same, made of loom's mutex when it is first locked: loom's cannot be made in a constant.
+    /// A lock, made of loom's mutex when it is first locked: loom's cannot be made in a constant.
     pub(crate) struct Lock<T> {
         value: std::sync::Mutex<Option<T>>,
         mutex: std::sync::OnceLock<Mutex<T>>,
@@ -68,7 +59,7 @@ mod imp {
         }
     }
     pub(crate) use loom::sync::atomic;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, fence};
 
     /// Atomics that are made when they are first used. A model has to do that before it starts threads: loom wants the making
     /// of an atomic to come before every use.
@@ -97,6 +88,7 @@ mod imp {
 
     const_atomics! {
         ConstAtomicU8: AtomicU8 of u8,
+        ConstAtomicU32: AtomicU32 of u32,
         ConstAtomicUsize: AtomicUsize of usize,
     }
 

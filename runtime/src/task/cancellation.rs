@@ -2,6 +2,7 @@
 
 use crate::fiber::unwind::CancelReason;
 use crate::sched::{Current, cancel};
+use std::panic::Location;
 
 /// Whether the running fiber is to end what it is doing: it was cancelled, a time limit has passed, or a token that it runs under was
 /// cancelled. For work that does not wait, and so is not interrupted. Also within [`shield`]. `false` on a thread.
@@ -87,7 +88,7 @@ pub fn shield<T>(f: impl FnOnce() -> T) -> T {
 ///
 /// # Panics
 ///
-/// Where `f` would suspend.
+/// Where `f` would suspend. The message names the wait, and the place of this call.
 ///
 /// ```
 /// # fiber::runtime::Runtime::new().unwrap().run(|| {
@@ -97,6 +98,7 @@ pub fn shield<T>(f: impl FnOnce() -> T) -> T {
 /// assert!(refused.is_err());
 /// # });
 /// ```
+#[track_caller]
 pub fn no_suspend<T>(f: impl FnOnce() -> T) -> T {
-    crate::sched::no_suspend(f)
+    crate::sched::no_suspend_for(Location::caller(), f)
 }

@@ -2,9 +2,9 @@
 
 use super::attributes::Priority;
 use super::registry::Task;
-use crate::fiber::Named;
 use crate::fiber::record::FiberRef;
 use crate::fiber::unwind::CancelReason;
+use crate::fiber::{Named, Reason};
 use crate::sched::{Current, cancel, slice};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -187,7 +187,7 @@ pub fn try_current() -> Option<Fiber> {
 pub fn yield_now() {
     match Current::get() {
         Some(current) => {
-            current.may_suspend();
+            current.may_suspend(Reason::Yield);
             current.yield_now();
         }
         None => std::thread::yield_now(),

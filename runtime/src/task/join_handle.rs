@@ -37,7 +37,7 @@ pub(crate) fn wait_for(fiber: &FiberRef, reason: Reason, mut on_interruption: im
             }
         }
     }
-    current.may_suspend();
+    current.may_suspend(reason);
     on_interruption(current);
     let mut registered = Registered(fiber, false);
     while !fiber.join.is_done() {

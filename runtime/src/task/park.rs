@@ -1,6 +1,7 @@
 //! Parking: a wait for one permit, as `std::thread` has it.
 
 use crate::fiber::Reason;
+use crate::sched::io::charge;
 use crate::sched::timer::{Flag, Timer};
 use crate::sched::{Current, clock};
 use std::time::Duration;
@@ -50,9 +51,9 @@ pub fn park_timeout(timeout: Duration) {
 fn park_until(current: Current<'_>, deadline: Option<u64>) {
     let header = current.header();
     if header.permit_take() {
-        return current.charge();
+        return charge();
     }
-    current.may_suspend();
+    current.may_suspend(Reason::Park);
     current.interruption_point();
     let passed = Flag::new();
     let _timer = deadline.map(|deadline| Timer::set(current, deadline, &passed));

@@ -58,7 +58,7 @@ where
 {
     if let Some(current) = Current::get() {
         // It cannot refuse at its end, when its fibers still borrow.
-        current.may_suspend();
+        current.may_suspend(Reason::Scope);
     }
     let scope = Scope {
         children: Arc::new(Children {

@@ -77,7 +77,7 @@ fn apart(run: &Run, places: &Places) {
     run.compare(
         "unbounded, from one thread to another",
         "ns/message",
-        15,
+        41,
         &mut [
             ("fiber mpsc", &mut || fibers(pair!(mpsc::channel(), count), count)),
             ("crossbeam", &mut || together!(count, std::thread::spawn, pair!(crossbeam_channel::unbounded(), count))),
@@ -102,7 +102,7 @@ fn apart(run: &Run, places: &Places) {
     run.compare(
         "bounded, from one thread to another",
         "ns/message",
-        15,
+        41,
         &mut [
             ("fiber mpsc", &mut || fibers(pair!(mpsc::sync_channel(BOUND), count), count)),
             ("crossbeam", &mut || {
@@ -162,7 +162,7 @@ fn watching(count: usize) -> [Work; 2] {
 }
 
 fn unawaited(run: &Run, places: &Places) {
-    let rounds = run.pick(2_000, 2);
+    let rounds = run.pick(20, 2);
     macro_rules! batches {
         ($ends:expr) => {{
             let (sender, receiver) = $ends;
@@ -177,7 +177,7 @@ fn unawaited(run: &Run, places: &Places) {
     run.compare(
         "unbounded, nobody waits",
         "ns/message",
-        15,
+        301,
         &mut [
             ("fiber mpsc", &mut || places.fiber(|| batches!(mpsc::channel()))),
             ("fiber mpmc", &mut || places.fiber(|| batches!(mpmc::channel()))),
@@ -202,11 +202,11 @@ fn unawaited(run: &Run, places: &Places) {
 }
 
 fn single(run: &Run, places: &Places) {
-    let count = run.pick(100_000, 10);
+    let count = run.pick(2_000, 10);
     run.compare(
         "oneshot: made, sent, received",
         "ns/message",
-        15,
+        301,
         &mut [
             ("fiber", &mut || {
                 places.fiber(|| {
@@ -330,12 +330,12 @@ fn rendezvous(run: &Run, places: &Places) {
 
 /// Tokio has no channel of many receivers; that of `may` has no bound.
 fn many(run: &Run, places: &Places) {
-    let each = run.pick(10_000, 10);
+    let each = run.pick(2_500, 10);
     let count = each * MANY;
     run.compare(
         "unbounded, four to four",
         "ns/message",
-        15,
+        101,
         &mut [
             ("fiber", &mut || places.fiber(|| together!(count, fiber::spawn, crowd!(mpmc::channel(), each)))),
             ("may", &mut || {
@@ -349,7 +349,7 @@ fn many(run: &Run, places: &Places) {
     run.compare(
         "bounded, four to four",
         "ns/message",
-        15,
+        101,
         &mut [
             ("fiber", &mut || places.fiber(|| together!(count, fiber::spawn, crowd!(mpmc::sync_channel(BOUND), each)))),
             ("crossbeam, threads", &mut || {
@@ -361,11 +361,11 @@ fn many(run: &Run, places: &Places) {
 
 /// One asks, the other answers by a oneshot that came with the question.
 fn answers(run: &Run, places: &Places) {
-    let count = run.pick(20_000, 10);
+    let count = run.pick(2_000, 10);
     run.compare(
         "oneshot: question and answer",
         "ns/answer",
-        15,
+        101,
         &mut [
             ("fiber", &mut || {
                 places.fiber(|| {

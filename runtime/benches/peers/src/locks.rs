@@ -19,11 +19,11 @@ pub(crate) fn compare(run: &Run, places: &Places) {
 }
 
 fn alone(run: &Run, places: &Places) {
-    let count = run.pick(300_000, 100);
+    let count = run.pick(10_000, 100);
     run.compare(
         "mutex, uncontended",
         "ns/lock",
-        15,
+        301,
         &mut [
             ("fiber", &mut || {
                 places.fiber(|| {
@@ -62,11 +62,11 @@ fn alone(run: &Run, places: &Places) {
 }
 
 fn permits(run: &Run, places: &Places) {
-    let count = run.pick(300_000, 100);
+    let count = run.pick(10_000, 100);
     run.compare(
         "semaphore, uncontended",
         "ns/permit",
-        15,
+        301,
         &mut [
             ("fiber", &mut || {
                 places.fiber(|| {
@@ -155,7 +155,7 @@ fn spread(run: &Run, places: &Places) {
     run.compare(
         "mutex, contended by two workers",
         "ns/lock",
-        15,
+        41,
         &mut [
             ("fiber", &mut || {
                 places.fiber(|| {

@@ -39,7 +39,7 @@ use super::scheduler::{Scheduler, Stage};
 use super::timer::Flag;
 use super::timers::Timers;
 use crate::driver::Driver;
-use crate::fiber::nested;
+use crate::fiber::nested::{self, Section};
 use crate::fiber::overflow::Report;
 use crate::fiber::record::FiberRef;
 use crate::fiber::slot::{FreeSlot, Phase, Slot};
@@ -114,8 +114,8 @@ pub(crate) struct Worker {
     pub(super) has_raised: Cell<bool>,
     /// Fibers that wait for a thread which does something for them.
     pub(super) served: Cell<usize>,
-    /// How many `no_suspend` sections of the running fiber are open. Of no other fiber: they do not suspend.
-    pub(super) no_suspend: Cell<u32>,
+    /// The innermost `no_suspend` section of the running fiber. Of no other fiber: they do not suspend.
+    pub(super) no_suspend: Cell<Section>,
     pub(super) points: Points,
     /// Whether the latest sleep was a rest that nothing ended but its time.
     pub(super) rested: Cell<bool>,
@@ -204,7 +204,7 @@ impl Worker {
             postponed: Cell::new(false),
             has_raised: Cell::new(false),
             served: Cell::new(0),
-            no_suspend: Cell::new(0),
+            no_suspend: Cell::new(None),
             points: Points::new(),
 
             rested: Cell::new(false),

@@ -53,7 +53,8 @@ impl<T> Attempt for Receive<'_, T> {
     }
 
     fn must_wait(&self, state: &State<T>, stranger: Stranger) -> bool {
-        state.messages.is_empty() && state.senders > 0 && !stranger.stands_in(&state.sending)
+        let is_empty = self.0.front.len() == 0 && state.messages.is_empty();
+        is_empty && state.senders > 0 && !stranger.stands_in(&state.sending)
     }
 
     fn ended(&mut self, end: Ended, received: Option<T>) -> Option<Self::Output> {

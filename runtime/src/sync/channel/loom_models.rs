@@ -66,3 +66,28 @@ fn loom_channel_a_dropped_send_was_taken_or_is_not_sent() {
         assert!(channel.try_recv().is_err());
     });
 }
+
+/// One receiver takes what has come to the front while another one looks, and more is sent: each message is received once, the older first,
+/// and the length is never more than what is there.
+#[test]
+fn loom_channel_two_receivers_at_the_front() {
+    let mut bounded = loom::model::Builder::new();
+    bounded.preemption_bound = Some(3);
+    bounded.check(|| {
+        let channel = Channel::new(None);
+        assert!(channel.try_send(1).is_ok());
+        let clone = || -> Arc<Channel<u8>> { channel.clone() };
+        let (for_sender, for_other) = (clone(), clone());
+        let sender = thread::spawn(move || assert!(for_sender.try_send(2).is_ok()));
+        let other = thread::spawn(move || for_other.try_recv().ok());
+        let first = channel.try_recv().ok();
+        assert!(channel.len() <= 1);
+        sender.join().unwrap();
+        let second = other.join().unwrap();
+        assert!(first.or(second) == Some(1) || second == Some(1));
+        let left = std::iter::from_fn(|| channel.try_recv().ok());
+        let mut all: Vec<_> = first.into_iter().chain(second).chain(left).collect();
+        all.sort();
+        assert_eq!((all, channel.len()), (vec![1, 2], 0));
+    });
+}

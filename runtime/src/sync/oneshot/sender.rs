@@ -24,12 +24,16 @@ impl<T> Sender<T> {
     #[inline]
     pub fn send(mut self, message: T) -> Result<(), SendError<T>> {
         let shared = self.shared.take().expect("a sender sends once");
-        let mut wakes = Wakes::none();
         let mut state = shared.state.lock();
         if !state.has_receiver {
             return Err(SendError(message));
         }
         state.has_sender = false;
+        if state.receiving.is_empty() {
+            state.message = Some(message);
+            return Ok(());
+        }
+        let mut wakes = Wakes::none();
         if let Err(message) = state.receiving.give(message, &mut wakes) {
             state.message = Some(message);
         }

@@ -53,7 +53,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// The guard of the writer who is in.
     #[inline]
     pub(super) fn new(lock: &'a RwLock<T>) -> Self {
-        RwLockWriteGuard { lock, watch: lock.poison.watch(), stays: PhantomData }
+        RwLockWriteGuard { lock, watch: Watch::begin(), stays: PhantomData }
     }
 
     /// Makes the writer a reader. No other writer gets in between; readers that are first in line get in.

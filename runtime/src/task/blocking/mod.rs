@@ -131,7 +131,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    current.may_suspend();
+    current.may_suspend(reason);
     if let Some(interruption) = current.interruption() {
         return Err(NotRun::Interrupted(interruption));
     }
@@ -168,7 +168,7 @@ pub(crate) fn ask<T: Send + 'static>(
     f: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     if let Some(current) = Current::get() {
-        current.may_suspend();
+        current.may_suspend(reason);
     }
     let answer = Arc::new(Lock::new(None));
     let call = {
