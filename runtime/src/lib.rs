@@ -64,7 +64,7 @@
 //!
 //! # Where it runs
 //!
-//! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was never run there but for the switch of fibers, under emulation. Where
+//! Linux (5.11 or later; made for 6.1 and later), on x86-64. The code for aarch64 is written, and was not run there but for some unit tests, under emulation. Where
 //! io_uring is missing or forbidden, as in most containers, fibers wait by epoll, and files are read and written on the
 //! [blocking pool](blocking); see [`runtime::DriverKind`].
 
