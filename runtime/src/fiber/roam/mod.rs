@@ -3,7 +3,7 @@
 //! With the feature `migrate`, for fibers whose spawner vouched for it. All others, and all without the feature, stay with the worker that
 //! started them; for them this is nothing, at no cost.
 //!
-//! Two things: the [`Course`] says where the fiber is, and settles who may queue it; the [`Ties`] count what of it is registered with its
+//! Two things: the course says where the fiber is, and settles who may queue it; the [`Ties`] count what of it is registered with its
 //! worker (a timer, an operation in flight), so that it cannot leave.
 //!
 //! # The course
