@@ -8,6 +8,7 @@
 //! [`NOWHERE`] until it starts: a wake that is under way to the old keeper finds that, and is dropped, since whoever starts the
 //! fiber sees for itself that it is cancelled ([`summons`](crate::fiber::summons)).
 
+use super::lend::Loan;
 use super::scheduler::{Scheduler, Stage, reserve_ids, withdraw};
 use super::timers::TimerKey;
 use super::worker::{Alarm, Worker};
@@ -38,6 +39,8 @@ struct Entry {
 pub(super) enum Request {
     /// To keep a fiber until this reading of the clock.
     Delay { fiber: FiberRef, at: u64, numa: Option<Numa> },
+    /// To count a loan to one of its fibers, or its return.
+    Lend { loan: Loan, by: i32 },
 }
 
 impl Delayed {
@@ -135,6 +138,7 @@ impl Worker {
             for request in self.home.requests().take() {
                 match request {
                     Request::Delay { fiber, at, numa } => self.delay(fiber, at, numa),
+                    Request::Lend { loan, by } => self.change_loan(loan, by),
                 }
             }
         }

@@ -37,6 +37,7 @@ mod inbox;
 mod injector;
 pub(crate) mod io;
 pub(crate) mod lasting;
+mod lend;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;
@@ -57,6 +58,7 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, is_panicking, no_suspend};
+pub(crate) use lend::{Lent, Owner};
 #[cfg(feature = "internals")]
 pub(crate) use points::{Blow, Kind, arm, under_way};
 pub(crate) use progress::Progress;
