@@ -158,6 +158,8 @@ pub(crate) struct Own {
     /// The fiber's slot; `None` before it starts and after it has ended.
     pub(crate) slot: Cell<Option<NonNull<Slot>>>,
     pub(crate) info: Cell<Option<NonNull<SlotInfo>>>,
+    /// By priority, how often it is lent to the fiber (`sched::lend`).
+    pub(crate) loans: Cell<[i32; 4]>,
     /// Where the worker keeps the fiber until it may start, plus one (`sched::delayed`); zero if none does.
     pub(crate) delayed: Cell<u32>,
     /// Where the fiber's stack lies.

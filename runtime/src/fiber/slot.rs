@@ -108,6 +108,12 @@ impl Slot {
         unsafe { &*self.header.get() }
     }
 
+    /// The record of the fiber in the slot, if there is one. By the slot's worker.
+    pub(crate) fn try_header(&self) -> Option<&Header> {
+        // SAFETY: as above; a free slot has none.
+        unsafe { self.header.get().as_ref() }
+    }
+
     /// The fiber's record, borrowed.
     #[inline(always)]
     pub(crate) fn fiber(&self) -> ManuallyDrop<FiberRef> {
@@ -136,7 +142,7 @@ impl Slot {
         priority_of(self.status.load(Relaxed))
     }
 
-    /// Changes the priority of a fiber that is in no queue, or starts, or runs.
+    /// Changes the priority of the fiber. Its place in a queue does not follow.
     pub(crate) fn set_priority(&self, priority: Priority) {
         self.status.store(self.status.load(Relaxed) & !PRIORITY | bits_of(priority), Relaxed);
     }

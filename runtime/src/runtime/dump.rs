@@ -153,7 +153,7 @@ impl FiberState {
         self.worker
     }
 
-    /// How urgent it was.
+    /// How urgent it was; perhaps for the moment only, by a [loan](Priority#locks).
     #[must_use]
     pub fn priority(&self) -> Priority {
         self.priority

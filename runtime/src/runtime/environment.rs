@@ -4,7 +4,7 @@ use super::error::{Cause, RuntimeError};
 use std::sync::Once;
 
 /// What a runtime reads.
-pub(super) const KNOWN: [&str; 12] = [
+pub(super) const KNOWN: [&str; 13] = [
     "FIBER_WORKERS",
     "FIBER_STACK_SIZE",
     "FIBER_NUMA",
@@ -17,6 +17,7 @@ pub(super) const KNOWN: [&str; 12] = [
     "FIBER_MEASURE_STACKS",
     "FIBER_TIMESLICE",
     "FIBER_HELD_LIMIT",
+    "FIBER_RESTLESS",
 ];
 
 /// How variables begin that the tests and benchmarks of this project read.

@@ -8,6 +8,7 @@
 //! [`NOWHERE`] until it starts: a wake that is under way to the old keeper finds that, and is dropped, since whoever starts the
 //! fiber sees for itself that it is cancelled ([`summons`](crate::fiber::summons)).
 
+use super::lend::Loan;
 use super::scheduler::{Scheduler, Stage, reserve_ids, withdraw};
 use super::timers::TimerKey;
 use super::worker::{Alarm, Worker};
@@ -40,6 +41,8 @@ pub(super) enum Request {
     Delay { fiber: FiberRef, at: u64, numa: Option<Numa> },
     /// To look at a fiber that may change its worker, if it is kept here. Wakes of one that has started go to where it is instead.
     Hurry(FiberRef),
+    /// To count a loan to one of its fibers, or its return.
+    Lend { loan: Loan, by: i32 },
 }
 
 impl Delayed {
@@ -138,6 +141,7 @@ impl Worker {
                 match request {
                     Request::Delay { fiber, at, numa } => self.delay(fiber, at, numa),
                     Request::Hurry(fiber) => self.hurry(&fiber),
+                    Request::Lend { loan, by } => self.change_loan(loan, by),
                 }
             }
         }

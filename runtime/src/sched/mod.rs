@@ -17,15 +17,18 @@
 //!
 //! | queue | holds | written by | read by |
 //! | --- | --- | --- | --- |
-//! | ready | started fibers that can go on | its worker | its worker |
+//! | ready | started fibers that can go on, of the normal priority | its worker | its worker |
+//! | lines | those of the other priorities, and fresh ones from `spawn_local` | its worker | its worker |
 //! | fresh | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
 //! | fresh, bound | the same, for this node | its worker | its worker, thieves of its node |
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
-//! | injector of a node | the same, spawned by threads | anybody | any worker, that node's first |
+//! | injector of a node | the same, spawned by threads, or not of the normal priority | anybody | any worker, that node's first |
 //! | bound injector of a node | the same, for this node | anybody | workers of that node |
 //! | inbox | started fibers to look at, and fresh ones for this worker: spawned for it alone, or given to it | anybody | its worker |
 //!
 //! With the feature `migrate` there are queues of started fibers that others may take: [`roaming`].
+//!
+//! Of what is in them, a worker runs first what is due first ([`priority`]).
 //!
 //! Rejected: one ready queue that thieves may take from (every yield would pay for atomics, and moving a started fiber is
 //! unsound where nobody vouches for it); waking a worker for every spawn (a burst would wake all of them to fight over one queue); completions and
@@ -42,6 +45,7 @@ mod inbox;
 mod injector;
 pub(crate) mod io;
 pub(crate) mod lasting;
+mod lend;
 mod load;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
@@ -65,6 +69,7 @@ mod wake;
 pub(crate) mod worker;
 
 pub(crate) use current::{Current, begin_hold, charge_hold, is_panicking, no_suspend_for};
+pub(crate) use lend::{Lent, Owner};
 #[cfg(feature = "internals")]
 pub(crate) use points::{Blow, Kind, arm, under_way};
 pub(crate) use progress::Progress;

@@ -70,6 +70,24 @@ impl ReadyQueue {
         Some(slot)
     }
 
+    /// Takes a fiber out, wherever it is; `false` if it is not there. Those before it move up by one.
+    #[cold]
+    pub(crate) fn remove(&self, slot: &Slot) -> bool {
+        let (head, len) = (self.head.get(), self.len());
+        // SAFETY: as in `push`.
+        let ring = unsafe { &mut *self.ring.get() };
+        let mask = ring.len() - 1;
+        let Some(found) = (0..len).find(|&ahead| ring[head.wrapping_add(ahead) & mask] == NonNull::from(slot)) else {
+            return false;
+        };
+        for ahead in (0..found).rev() {
+            let position = head.wrapping_add(ahead);
+            ring[position.wrapping_add(1) & mask] = ring[position & mask];
+        }
+        self.head.set(head.wrapping_add(1));
+        true
+    }
+
     /// The fiber that will be popped after `ahead` others, if the queue is that long.
     #[inline(always)]
     pub(crate) fn peek(&self, ahead: usize) -> Option<NonNull<Slot>> {
@@ -119,7 +137,11 @@ mod tests {
         (0..150).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
         (200..900).for_each(push);
         assert_eq!(queue.peek(2), Some(slots[152]));
-        (150..900).for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
+        // SAFETY: the slab is leaked.
+        let remove = |index: usize| queue.remove(unsafe { slots[index].as_ref() });
+        assert!(remove(150) && remove(700) && remove(899) && !remove(700));
+        let left = (150..900).filter(|index| ![150, 700, 899].contains(index));
+        left.for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
         assert_eq!(queue.pop(), None);
     }
 }

@@ -8,6 +8,7 @@ pub use self::mapped::MappedMutexGuard;
 use self::raw::RawMutex;
 use super::poison::{Poison, Watch};
 use super::time_left::TimeLeft;
+use crate::sched::Owner;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -30,6 +31,8 @@ use std::time::Duration;
 /// runs, and whoever locks it before that overtakes. The waiter then insists, and is handed the mutex at the end of the hold
 /// that it found: one hold, at most, after it was woken and ran.
 ///
+/// While a fiber of a higher [priority](crate::Priority) waits, the fiber that held the mutex when it came has that priority, too.
+///
 /// # Examples
 ///
 /// ```
@@ -50,6 +53,7 @@ use std::time::Duration;
 /// ```
 pub struct Mutex<T: ?Sized> {
     pub(super) raw: RawMutex,
+    owner: Owner,
     poison: Poison,
     data: UnsafeCell<T>,
 }
@@ -65,7 +69,7 @@ impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 impl<T> Mutex<T> {
     /// An unlocked mutex.
     pub const fn new(value: T) -> Mutex<T> {
-        Mutex { raw: RawMutex::new(), poison: Poison::new(), data: UnsafeCell::new(value) }
+        Mutex { raw: RawMutex::new(), owner: Owner::nobody(), poison: Poison::new(), data: UnsafeCell::new(value) }
     }
 
     /// What it guards.
@@ -90,7 +94,9 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let watch = Watch::charge();
-        self.raw.lock();
+        if !self.raw.lock_open() {
+            self.wait_for_owner();
+        }
         self.watched(watch)
     }
 
@@ -112,8 +118,11 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
         let watch = Watch::charge();
-        let locked = self.raw.lock_within(|| TimeLeft::of(timeout));
-        if locked { Ok(self.watched(watch)?) } else { Err(TryLockError::WouldBlock) }
+        let is_locked = self.raw.lock_open() || {
+            let _lent = self.owner.lend();
+            self.raw.lock_within(|| TimeLeft::of(timeout))
+        };
+        if is_locked { Ok(self.watched(watch)?) } else { Err(TryLockError::WouldBlock) }
     }
 
     /// Locks it if that takes no wait.
@@ -151,6 +160,12 @@ impl<T: ?Sized> Mutex<T> {
         self.poison.wrap(self.data.get_mut())
     }
 
+    #[cold]
+    fn wait_for_owner(&self) {
+        let _lent = self.owner.lend();
+        self.raw.lock();
+    }
+
     /// The guard of the caller, who has locked it.
     #[inline]
     pub(super) fn guard(&self) -> LockResult<MutexGuard<'_, T>> {
@@ -159,6 +174,7 @@ impl<T: ?Sized> Mutex<T> {
 
     #[inline(always)]
     fn watched(&self, watch: Watch) -> LockResult<MutexGuard<'_, T>> {
+        self.owner.set();
         self.poison.wrap(MutexGuard { mutex: self, watch, stays: PhantomData })
     }
 }

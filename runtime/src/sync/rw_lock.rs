@@ -10,7 +10,7 @@ pub use self::mapped::{MappedRwLockReadGuard, MappedRwLockWriteGuard};
 use self::raw::RawRwLock;
 use super::poison::Poison;
 use super::time_left::TimeLeft;
-use crate::sched::io;
+use crate::sched::{Lent, Owner, io};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -54,6 +54,8 @@ use std::time::Duration;
 /// ```
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
+    /// The writer, while one is in.
+    owner: Owner,
     poison: Poison,
     data: UnsafeCell<T>,
 }
@@ -69,7 +71,7 @@ impl<T: ?Sized> RefUnwindSafe for RwLock<T> {}
 impl<T> RwLock<T> {
     /// An unlocked lock.
     pub const fn new(value: T) -> RwLock<T> {
-        RwLock { raw: RawRwLock::new(), poison: Poison::new(), data: UnsafeCell::new(value) }
+        RwLock { raw: RawRwLock::new(), owner: Owner::nobody(), poison: Poison::new(), data: UnsafeCell::new(value) }
     }
 
     /// What it guards.
@@ -95,7 +97,10 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         // Before it is locked: a fiber that yields with the lock makes others wait.
         io::charge();
-        self.raw.read();
+        if !self.raw.try_read() {
+            let _lent = self.lend();
+            self.raw.read();
+        }
         self.poison.wrap(RwLockReadGuard::new(self))
     }
 
@@ -108,7 +113,11 @@ impl<T: ?Sized> RwLock<T> {
     /// [`WouldBlock`](TryLockError::WouldBlock) if the time passed; the guard, in an error, if the lock is poisoned.
     pub fn read_timeout(&self, timeout: Duration) -> TryLockResult<RwLockReadGuard<'_, T>> {
         io::charge();
-        self.read_if(self.raw.read_within(|| TimeLeft::of(timeout)))
+        let locked = self.raw.try_read() || {
+            let _lent = self.lend();
+            self.raw.read_within(|| TimeLeft::of(timeout))
+        };
+        self.read_if(locked)
     }
 
     /// Locks it for reading if that takes no wait.
@@ -132,7 +141,11 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         io::charge();
-        self.raw.write();
+        if !self.raw.write_open() {
+            let _lent = self.lend();
+            self.raw.write();
+        }
+        self.owner.set();
         self.poison.wrap(RwLockWriteGuard::new(self))
     }
 
@@ -155,7 +168,11 @@ impl<T: ?Sized> RwLock<T> {
     /// ```
     pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<RwLockWriteGuard<'_, T>> {
         io::charge();
-        self.write_if(self.raw.write_within(|| TimeLeft::of(timeout)))
+        let locked = self.raw.write_open() || {
+            let _lent = self.lend();
+            self.raw.write_within(|| TimeLeft::of(timeout))
+        };
+        self.write_if(locked)
     }
 
     /// Locks it for writing if that takes no wait.
@@ -187,12 +204,22 @@ impl<T: ?Sized> RwLock<T> {
         self.poison.wrap(self.data.get_mut())
     }
 
+    /// Lends the writer who is in the running fiber's priority.
+    #[cold]
+    fn lend(&self) -> Option<Lent> {
+        if self.raw.has_writer() { self.owner.lend() } else { None }
+    }
+
     fn read_if(&self, locked: bool) -> TryLockResult<RwLockReadGuard<'_, T>> {
         if locked { Ok(self.poison.wrap(RwLockReadGuard::new(self))?) } else { Err(TryLockError::WouldBlock) }
     }
 
     fn write_if(&self, locked: bool) -> TryLockResult<RwLockWriteGuard<'_, T>> {
-        if locked { Ok(self.poison.wrap(RwLockWriteGuard::new(self))?) } else { Err(TryLockError::WouldBlock) }
+        if !locked {
+            return Err(TryLockError::WouldBlock);
+        }
+        self.owner.set();
+        Ok(self.poison.wrap(RwLockWriteGuard::new(self))?)
     }
 }
 

@@ -90,6 +90,12 @@ impl FromStr for Numa {
 /// A priority decides who goes next, and takes nobody off the processor: a fiber that computes runs until it waits, yields, or has used
 /// up its time slice at a [checkpoint](crate::checkpoint()). Fibers that a fiber spawns do not inherit its priority.
 ///
+/// # Locks
+///
+/// While a fiber waits for a [`Mutex`](crate::sync::Mutex) or [`RwLock`](crate::sync::RwLock) that a less urgent one has exclusively, it lends
+/// that one its priority; so nothing in between holds both up. The loan is to the fiber that had the lock when the waiter came, and
+/// is taken back when the waiter goes on. It is not passed on to what the borrower may wait for itself.
+///
 /// # Examples
 ///
 /// ```

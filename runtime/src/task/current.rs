@@ -84,7 +84,8 @@ impl Fiber {
         self.0.identity.task
     }
 
-    /// How urgent the fiber was made, by its [`Builder`](crate::Builder::priority) or its task.
+    /// How urgent the fiber was made, by its [`Builder`](crate::Builder::priority) or its task. It may have
+    /// [borrowed](crate::Priority#locks) a higher priority for the moment; the [dump](crate::runtime::FiberState::priority) shows that.
     ///
     /// ```
     /// use fiber::Priority;

@@ -65,6 +65,16 @@ impl Lines {
         Some(entry)
     }
 
+    /// Takes a started fiber out of the line of this priority; `false` if it is not there.
+    pub(in crate::sched) fn remove(&self, priority: Priority, slot: &Slot) -> bool {
+        let mut line = self.lines[index(priority)].borrow_mut();
+        let is_it =
+            |(_, entry): &(u64, Entry)| matches!(entry, Entry::Started(started) if *started == NonNull::from(slot));
+        let found = line.iter().position(is_it).and_then(|place| line.remove(place)).is_some();
+        self.count.set(self.count.get() - usize::from(found));
+        found
+    }
+
     /// When the first in the line of this priority is due.
     pub(in crate::sched) fn first_due(&self, priority: Priority) -> Option<u64> {
         self.lines[index(priority)].borrow().front().map(|&(at, _)| due(priority, at))

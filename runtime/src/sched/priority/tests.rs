@@ -5,8 +5,8 @@ use crate::fiber::record::{Custom, Identity};
 use crate::runtime::{self, Runtime};
 use crate::sched::worker::Worker;
 use crate::sched::{Current, clock};
-use crate::sync::Mutex;
-use crate::{Builder, Numa, Priority};
+use crate::sync::{Mutex, RwLock};
+use crate::{Builder, JoinHandle, Numa, Priority};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -330,5 +330,99 @@ fn a_fiber_whose_slice_is_used_up_keeps_its_place_a_few_times() {
             fiber.join().unwrap();
         }
         patient.join().unwrap();
+    });
+}
+
+#[test]
+fn the_owner_of_a_lock_has_the_priority_of_who_waits() {
+    for writes in [false, true] {
+        runtime().run(|| {
+            for priority in [Priority::Normal, Priority::Low, Priority::Idle] {
+                let (mutex, rw_lock) = (Arc::new(Mutex::new(())), Arc::new(RwLock::new(())));
+                let hold = {
+                    let (mutex, rw_lock) = (mutex.clone(), rw_lock.clone());
+                    move || {
+                        if writes {
+                            let _guard = rw_lock.write().unwrap();
+                            crate::yield_now();
+                            crate::yield_now();
+                        } else {
+                            let _guard = mutex.lock().unwrap();
+                            crate::yield_now();
+                            crate::yield_now();
+                        }
+                        // Its own again, once the other has the lock.
+                        crate::yield_now();
+                        Current::get().unwrap().slot.priority()
+                    }
+                };
+                let is_held = {
+                    let (mutex, rw_lock) = (mutex.clone(), rw_lock.clone());
+                    move || mutex.try_lock().is_err() || rw_lock.try_read().is_err()
+                };
+                let owner = Builder::new().priority(priority).spawn_local(hold);
+                while !is_held() {
+                    crate::yield_now();
+                }
+                // From here on the owner is ready, and has no chance for its allowance.
+                let flood = Flood::of(Priority::Normal, 5);
+                let resumed = flood.resumed.clone();
+                let urgent = Builder::new().priority(Priority::High).spawn_local(move || {
+                    let before = resumed.get();
+                    if writes {
+                        drop(rw_lock.read().unwrap());
+                    } else {
+                        drop(mutex.lock().unwrap());
+                    }
+                    resumed.get() - before
+                });
+                assert_eq!(urgent.join().unwrap(), 0, "{priority}, writes: {writes}");
+                flood.end();
+                assert_eq!(owner.join().unwrap(), priority);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_priority_is_lent_to_another_worker() {
+    let runtime = runtime::Builder::new().workers(2).build().unwrap();
+    runtime.run(|| {
+        let worker = Worker::current().unwrap();
+        let handle = runtime::Handle::try_current().unwrap();
+        let (mutex, is_held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+        let hold = {
+            let (mutex, is_held) = (mutex.clone(), is_held.clone());
+            move || {
+                let guard = mutex.lock().unwrap();
+                is_held.store(true, SeqCst);
+                crate::park();
+                drop(guard);
+                crate::park();
+            }
+        };
+        let custom = Some(Box::new(Custom { priority: Some(Priority::Low), ..Custom::default() }));
+        let identity = Identity { custom, ..Identity::default() };
+        let owner = JoinHandle::new(worker.spawn_on(1 - worker.index(), hold, identity));
+        while !is_held.load(SeqCst) {
+            crate::yield_now();
+        }
+        let has = |priority: Priority| {
+            let dump = handle.dump();
+            let owner = dump.fibers().iter().find(|fiber| fiber.id() == owner.fiber().id()).unwrap();
+            owner.priority() == priority
+        };
+        assert!(has(Priority::Low));
+        let urgent = Builder::new().priority(Priority::High).spawn_local(move || drop(mutex.lock().unwrap()));
+        while !has(Priority::High) {
+            crate::yield_now();
+        }
+        owner.fiber().unpark();
+        urgent.join().unwrap();
+        while !has(Priority::Low) {
+            crate::yield_now();
+        }
+        owner.fiber().unpark();
+        owner.join().unwrap();
     });
 }

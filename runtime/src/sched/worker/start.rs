@@ -53,8 +53,8 @@ impl Worker {
         unsafe { info.as_ref() }.publish(fiber.id, &fiber.identity, slice);
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, stack, fiber_main) };
-        slot.set_priority(slot.header().identity.priority());
         slot.set_roams(slot.header().roam.is_migratable());
+        slot.set_priority(slot.header().identity.priority());
         let ended = self.resume(slot);
         self.home.load.note(kind, !ended);
     }

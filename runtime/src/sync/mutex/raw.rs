@@ -29,15 +29,21 @@ impl RawMutex {
     /// Locks it, and waits for that if need be; a cancelled fiber unwinds from the wait.
     #[inline]
     pub(in crate::sync) fn lock(&self) {
-        if self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_err() {
+        if !self.lock_open() {
             self.lock_contended(TimeLeft::UNLIMITED);
         }
+    }
+
+    /// Locks it if it is open and nobody waits; whether it did.
+    #[inline]
+    pub(in crate::sync) fn lock_open(&self) -> bool {
+        self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok()
     }
 
     /// Locks it within the time; whether it did.
     #[inline]
     pub(in crate::sync) fn lock_within(&self, left: impl FnOnce() -> TimeLeft) -> bool {
-        self.state.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok() || self.lock_contended(left())
+        self.lock_open() || self.lock_contended(left())
     }
 
     /// Takes the lock if it is open, whether or not somebody waits.

@@ -90,15 +90,26 @@ impl RawRwLock {
     /// As [`read`](Self::read), for a writer.
     #[inline]
     pub(in crate::sync) fn write(&self) {
-        if self.state.compare_exchange(0, WRITER, Acquire, Relaxed).is_err() {
+        if !self.write_open() {
             self.write_contended(TimeLeft::UNLIMITED);
         }
+    }
+
+    /// Lets a writer in if nobody is in or waits; whether it did.
+    #[inline]
+    pub(in crate::sync) fn write_open(&self) -> bool {
+        self.state.compare_exchange(0, WRITER, Acquire, Relaxed).is_ok()
+    }
+
+    /// Whether a writer is in, at the moment of the call.
+    pub(in crate::sync) fn has_writer(&self) -> bool {
+        self.state.load(Relaxed) & WRITER != 0
     }
 
     /// As [`read_within`](Self::read_within), for a writer.
     #[inline]
     pub(in crate::sync) fn write_within(&self, left: impl FnOnce() -> TimeLeft) -> bool {
-        self.state.compare_exchange(0, WRITER, Acquire, Relaxed).is_ok() || self.write_contended(left())
+        self.write_open() || self.write_contended(left())
     }
 
     #[inline]
