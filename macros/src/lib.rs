@@ -61,6 +61,7 @@ use proc_macro::TokenStream;
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | where fibers start if their task does not say |
 /// | `blocking_threads` | from 1 | the most threads for `fiber::blocking` calls; 512 without it |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
+/// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how soon its fibers are due when they are ready |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `unsafe(migrate)` | none | started fibers of the task may change their thread: with the feature `migrate` of the crate `fiber`; see below |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
@@ -214,14 +215,9 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | on which NUMA node its fibers start, and whether workers of others may take them before that |
 /// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
+/// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how soon its fibers are due when they are ready |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
-///
-/// The following is checked and kept in the descriptor, where `TASK.attributes()` shows it. It is **not yet in effect**.
-///
-/// | argument | values | will mean |
-/// | --- | --- | --- |
-/// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how urgent its fibers are |
 ///
 /// # Safety of `unsafe(migrate)`
 ///
@@ -358,6 +354,7 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | argument | values | meaning |
 /// | --- | --- | --- |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that may be made here |
+/// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how soon its fibers are due when they are ready |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; here without it: no |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |
 ///
