@@ -11,18 +11,18 @@ pub(crate) fn now() -> u64 {
     // SAFETY: `time` is valid for the write; the clock exists on every Linux (clock_gettime(2)), so the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     let reading = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned();
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     let reading = reading + SKIPPED.get();
     reading
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 thread_local! {
     static SKIPPED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// Lets time pass for the calling thread: on a fiber, for its worker.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) fn skip(time: Duration) {
     SKIPPED.set(SKIPPED.get() + nanoseconds(time));
 }
