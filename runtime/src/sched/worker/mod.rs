@@ -293,10 +293,11 @@ impl Worker {
         self.home.progress.begin_batch(self.turn_length.get());
         while self.home.progress.has_next_of_batch() {
             if self.lines.is_mixed() {
-                if self.run_earliest() {
-                    continue;
+                if !self.run_earliest() {
+                    break;
                 }
-                break;
+                self.run_roaming();
+                continue;
             }
             let Some(slot) = self.ready.pop() else { break };
             self.prefetch_next();
