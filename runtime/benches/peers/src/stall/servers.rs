@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) enum Server {
     Fibers,
     Checkpoints,
+    Moving,
     Blocking,
     Epoll,
     Tokio,
@@ -19,13 +20,21 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    pub(crate) const ALL: [Server; 6] =
-        [Server::Fibers, Server::Checkpoints, Server::Blocking, Server::Epoll, Server::Tokio, Server::TokioBlocking];
+    pub(crate) const ALL: [Server; 7] = [
+        Server::Fibers,
+        Server::Checkpoints,
+        Server::Moving,
+        Server::Blocking,
+        Server::Epoll,
+        Server::Tokio,
+        Server::TokioBlocking,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Server::Fibers => "fibers",
             Server::Checkpoints => "checkpoints",
+            Server::Moving => "moving",
             Server::Blocking => "blocking",
             Server::Epoll => "epoll",
             Server::Tokio => "tokio",
@@ -37,6 +46,7 @@ impl Server {
         match self {
             Server::Fibers => "fiber",
             Server::Checkpoints => "fiber, checkpoints, slices of 0.5 ms",
+            Server::Moving => "fiber, fibers that may move",
             Server::Blocking => "fiber, `fiber::blocking`",
             Server::Epoll => "raw epoll, a loop on each of two threads",
             Server::Tokio => "Tokio",
@@ -52,9 +62,10 @@ impl Server {
 /// Serves until the process is killed, and says at which port.
 pub(crate) fn run(server: Server, workers: usize) {
     match server {
-        Server::Fibers => fibers(workers, compute),
-        Server::Checkpoints => fibers(workers, compute_in_slices),
-        Server::Blocking => fibers(workers, |time| {
+        Server::Fibers => fibers(workers, false, compute),
+        Server::Checkpoints => fibers(workers, false, compute_in_slices),
+        Server::Moving => fibers(workers, true, compute),
+        Server::Blocking => fibers(workers, false, |time| {
             if time > 0 {
                 fiber::blocking(|| compute(time));
             }
@@ -100,7 +111,7 @@ fn compute_in_slices(nanoseconds: u32) {
     }
 }
 
-fn fibers(workers: usize, compute: fn(u32)) {
+fn fibers(workers: usize, may_move: bool, compute: fn(u32)) {
     // On a busy machine there would be reports, whose stacks take time.
     let builder =
         fiber::runtime::Builder::new().workers(workers).timeslice(Duration::from_micros(500)).held_limit(None);
@@ -109,7 +120,9 @@ fn fibers(workers: usize, compute: fn(u32)) {
         say(listener.local_addr());
         for peer in listener.incoming() {
             let mut peer = peer.expect("a client connects");
-            fiber::spawn(move || {
+            // SAFETY: what the closure has across its waits is a stream of fiber's, an array and a function; nothing of any thread.
+            let builder = unsafe { fiber::Builder::new().migratable(may_move) };
+            builder.spawn(move || {
                 let _ = peer.set_nodelay(true);
                 let mut message = [0; SIZE];
                 while peer.read_exact(&mut message).is_ok() {
