@@ -261,6 +261,7 @@ fn second_resumer(flow: &Flow) -> bool {
 }
 
 #[test]
+#[cfg_attr(feature = "sanitizer", ignore = "AddressSanitizer has locals elsewhere, and frames of its own")]
 fn a_backtrace_goes_on_with_whoever_resumed() {
     let mut cache = cache();
     let traces = std::rc::Rc::new(RefCell::new(Vec::new()));

@@ -187,6 +187,7 @@ fn the_test_of_registers_would_notice() {
 
 /// The chain of frame records from a body on, as a profiler follows it.
 #[test]
+#[cfg_attr(feature = "sanitizer", ignore = "AddressSanitizer has locals elsewhere, and frames of its own")]
 fn frame_records_lead_to_whoever_resumed() {
     #[cfg(target_arch = "x86_64")]
     #[unsafe(naked)]
