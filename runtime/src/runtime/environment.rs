@@ -4,11 +4,11 @@ use super::error::{Cause, RuntimeError};
 use std::sync::Once;
 
 /// What a runtime reads.
-pub(super) const KNOWN: [&str; 13] = [
+pub(super) const KNOWN: &[&str] = &[
     "FIBER_WORKERS",
+    "FIBER_CPUS",
     "FIBER_STACK_SIZE",
     "FIBER_NUMA",
-    "FIBER_CPUS",
     "FIBER_DRIVER",
     "FIBER_BLOCKING_THREADS",
     "FIBER_NAME",
@@ -17,6 +17,7 @@ pub(super) const KNOWN: [&str; 13] = [
     "FIBER_MEASURE_STACKS",
     "FIBER_TIMESLICE",
     "FIBER_HELD_LIMIT",
+    #[cfg(feature = "migrate")]
     "FIBER_RESTLESS",
 ];
 
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_named() {
         let of = |names: &[&str]| warning(names.iter().map(|&name| name.to_owned()));
-        assert_eq!(of(&KNOWN), None);
+        assert_eq!(of(KNOWN), None);
         assert_eq!(of(&["HOME", "FIBERS", "fiber_workers", "FIBER_TEST_PROGRAM", "FIBER_BENCH_SHORT"]), None);
         let one = of(&["FIBER_WORKER", "FIBER_WORKERS"]).unwrap();
         assert!(
