@@ -214,7 +214,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `associated` | none | the function stands in an `impl` block |
 /// | `allow(..)` | paths: `allow(std::sync::Mutex::lock)` | blocking calls that the function may make |
 /// | `numa` | `"any"`, `"local"`, `"spread"`, a node's number | on which NUMA node its fibers start, and whether workers of others may take them before that |
-/// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields |
+/// | `timeslice` | a whole number with `ns`, `us`, `ms` or `s`: `"1ms"` | how long a fiber runs before a checkpoint yields; less than 100 us counts as that |
 /// | `priority` | `"high"`, `"normal"`, `"low"`, `"idle"` | how soon its fibers are due when they are ready |
 /// | `checkpoints` | `true`, `false` | whether loops get checkpoints; without it: yes |
 /// | `crate` | a path: `crate = "fiber_renamed"` | where the fiber crate is, if not at `::fiber` |

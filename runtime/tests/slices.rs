@@ -170,6 +170,24 @@ fn hold_the_worker(until: &AtomicBool) {
 }
 
 #[test]
+fn the_end_of_a_runtime_waits_for_the_report_that_is_being_made() {
+    let (begun, done) = (flag(), flag());
+    let on_held = {
+        let (begun, done) = (begun.clone(), done.clone());
+        move |_: &HeldWorker| {
+            begun.store(true, SeqCst);
+            // As the search for the names of functions.
+            std::thread::sleep(Duration::from_millis(200));
+            done.store(true, SeqCst);
+        }
+    };
+    let runtime = Builder::new().workers(1).held_limit(Duration::from_millis(10)).on_held(on_held).build().unwrap();
+    runtime.run(|| fiber::spawn(move || hold_the_worker(&begun)).join().unwrap());
+    drop(runtime);
+    assert!(done.load(SeqCst));
+}
+
+#[test]
 fn a_held_worker_is_reported_with_its_fiber_and_its_stack() {
     let (tell, told) = channel::<HeldWorker>();
     let noticed = flag();

@@ -137,6 +137,7 @@ impl File {
     /// # Panics
     ///
     /// If the buffer has no such part.
+    #[track_caller]
     pub fn read_registered_at(
         &self,
         buf: &mut RegisteredBuffer,
@@ -166,6 +167,7 @@ impl File {
     /// # Panics
     ///
     /// If the buffer has no such part.
+    #[track_caller]
     pub fn write_registered_at(&self, buf: &RegisteredBuffer, range: Range<usize>, offset: u64) -> io::Result<usize> {
         let (fd, part) = (self.inner.as_raw_fd(), &buf[range]);
         let Some(index) = buf.index().filter(|_| self.goes_past_the_cache(offset)) else {

@@ -21,10 +21,11 @@ use crate::sys::stack_trace::{self, Trace};
 use crate::sys::stderr::say;
 use crate::sys::threads;
 use dormancy::Dormancy;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
@@ -94,6 +95,7 @@ pub(crate) fn enter(scheduler: &Arc<Scheduler>) -> io::Result<()> {
 
 /// Ends what [`enter`] began. With the last runtime the thread ends.
 pub(crate) fn leave(scheduler: &Arc<Scheduler>) {
+    wait_for_reports();
     let mut registry = registry();
     registry.runtimes.retain(|watched| !Arc::ptr_eq(watched, scheduler));
     registry.version += 1;
@@ -243,16 +245,40 @@ impl Watched {
 /// Threads that make a report.
 static TELLING: AtomicUsize = AtomicUsize::new(0);
 
+/// Tells that one of them has done so.
+static TOLD: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+thread_local! {
+    static IS_TELLER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How long the end of a runtime waits for reports. With a debug build's own debug information, names take a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Waits for the reports that are being made: the process may end with the runtime, and they with it.
+fn wait_for_reports() {
+    // A callback that ends the runtime would wait for itself.
+    if TELLING.load(SeqCst) > 0 && !IS_TELLER.get() {
+        let lock = TOLD.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = TOLD.1.wait_timeout_while(lock, PATIENCE, |()| TELLING.load(SeqCst) > 0);
+    }
+}
+
 /// Has the report made, on a thread of its own: to find the names of functions may take a few tenths of a second, for which nobody's
 /// slice would end.
 fn tell(scheduler: Arc<Scheduler>, held: Held) {
     let worker = held.worker;
     let make = move || {
+        IS_TELLER.set(true);
         let report = || (scheduler.settings.held)(&scheduler, held);
         if catch_unwind(AssertUnwindSafe(report)).is_err() {
             say(format_args!("fiber: the callback for held workers panicked\n"));
         }
-        TELLING.fetch_sub(1, SeqCst);
+        {
+            let _lock = TOLD.0.lock().unwrap_or_else(PoisonError::into_inner);
+            TELLING.fetch_sub(1, SeqCst);
+        }
+        TOLD.1.notify_all();
         // Whether all fibers wait for ever could not be known meanwhile. A worker that wakes asks again.
         scheduler.homes[worker].ring_if_asleep();
     };
