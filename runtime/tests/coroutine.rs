@@ -529,7 +529,7 @@ fn no_suspend_is_in_force_where_it_was_asked_for() {
     runtime(1).run(|| {
         // The caller's, in the body.
         let mut waits = Generator::<()>::new(|_| fiber::park());
-        assert!(panic_of(|| drop(no_suspend(|| waits.next()))).contains("no_suspend"));
+        assert!(panic_of(|| drop(no_suspend(|| waits.next()))).contains("must not suspend"));
         // The body's, in the body alone, also when it goes on.
         let mut stays = Generator::new(|yielder| {
             no_suspend(|| {
@@ -540,7 +540,7 @@ fn no_suspend_is_in_force_where_it_was_asked_for() {
         stays.next();
         sleep(Duration::from_micros(1));
         fiber::yield_now();
-        assert!(panic_of(|| drop(stays.next())).contains("no_suspend"));
+        assert!(panic_of(|| drop(stays.next())).contains("must not suspend"));
         // Left for good.
         let mut left = Generator::new(|yielder| no_suspend(|| yielder.suspend(())));
         left.next();
