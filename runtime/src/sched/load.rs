@@ -6,8 +6,8 @@
 //!
 //! [`placement`]: super::worker
 //!
-//! A worker that a fiber holds does not come to its inbox, and what was given to it waits there. Nobody gives anything to a worker that has not come
-//! round for two milliseconds, so it concerns those who were given just before.
+//! A worker that a fiber holds does not come to its inbox, and what was given to it would wait there. So fibers are given to workers that sleep,
+//! and that find them before they run anything; it takes a giver that is interrupted between its look and its gift to miss that.
 
 use crate::fiber::record::Kind;
 use std::sync::atomic::Ordering::Relaxed;

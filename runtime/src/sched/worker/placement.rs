@@ -18,14 +18,11 @@
 use super::Worker;
 use crate::Priority;
 use crate::fiber::record::FiberRef;
-use crate::sched::clock;
 use crate::sched::load::{Busy, Figure};
 use crate::sched::nodes::Place;
 use crate::sched::rings::{Nearness, Ring};
 use crate::sched::scheduler::Stage;
 use std::cell::Cell;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 /// A fresh fiber is given away if its worker weighs more than another, by an eighth and by so many fibers: those few that know each other
 /// stay together.
@@ -38,8 +35,6 @@ const LOOKS: usize = 4;
 const PAUSE: u32 = 8;
 /// Fibers that go the same way after one look, at most: neighbours in the queue are often related.
 const LOT: u32 = 4;
-/// A worker that is awake and has not come round for so long is held by a fiber.
-const HELD: Duration = Duration::from_millis(2);
 /// The share of time that a worker is awake is taken over so long.
 const WINDOW: u64 = 10_000_000;
 
@@ -114,6 +109,7 @@ impl Worker {
             return None;
         }
         if let (worker, left @ 1..) = lot.get()
+            && self.scheduler.homes[worker].load.seen().resting
             && (bounds == Bounds::None || self.scheduler.nodes.plan.node_of[worker] == self.node)
         {
             lot.set((worker, left - 1));
@@ -147,9 +143,8 @@ impl Worker {
             for worker in self.some_of(ring) {
                 let home = self.scheduler.homes[worker];
                 let seen = home.load.seen();
-                let silent = clock::coarse_between(home.coarse_now.load(Relaxed), clock::coarse(self.now.get()));
                 let weight = seen.weight() + seen.weight() / 8 + slack;
-                if weight < limit && (seen.resting || silent <= HELD) && home.load.stays(fiber.kind()) {
+                if weight < limit && seen.resting && home.load.stays(fiber.kind()) {
                     best = Some((worker, seen.fibers));
                     limit = weight;
                 }
