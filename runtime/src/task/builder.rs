@@ -298,7 +298,8 @@ impl Builder {
     /// Guards of [`sync`](crate::sync), spans, [`fiber_local!`](crate::fiber_local!) variables that are `Send`, scopes and time limits are the
     /// fiber's, and move with it.
     ///
-    /// ```
+    #[cfg_attr(feature = "migrate", doc = "```")]
+    #[cfg_attr(not(feature = "migrate"), doc = "```ignore")]
     /// # fiber::runtime::Runtime::new().unwrap().run(|| {
     /// // SAFETY: nothing in this closure belongs to a thread.
     /// let builder = unsafe { fiber::Builder::new().migratable(true) };
