@@ -380,8 +380,8 @@ impl<In, Out, R> Nested<In, Out, R> {
                 let keeper = Keeper::current(fiber);
                 // Before the first switch to another stack on top of the fiber's.
                 // SAFETY: the keeper's fiber is the running one.
-                if let Some(own) = unsafe { keeper.own.as_ref() } {
-                    own.has_coroutines.set(true);
+                if let Some(slot) = unsafe { keeper.own.as_ref() }.and_then(Own::taken_slot) {
+                    slot.note_coroutines();
                 }
                 Ok(self.switch(Command::Start(&keeper, value)))
             }

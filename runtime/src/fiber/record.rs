@@ -166,8 +166,6 @@ pub(crate) struct Own {
     pub(crate) stack: Cell<Option<StackBounds>>,
     /// The innermost coroutine that runs on top of the fiber; null if none does. Kept by `nested`.
     pub(crate) innermost: Cell<*const Frame>,
-    /// Whether a coroutine was ever entered on the fiber.
-    pub(crate) has_coroutines: Cell<bool>,
     /// Its `tracing` spans, as far as they are its own matter.
     pub(crate) spans: Spans,
     /// Whether the worker that was to start it has given it to another. By whoever has taken it from a queue.

@@ -10,7 +10,7 @@
 
 use super::context::Context;
 use super::reason::Reason;
-use super::record::{FiberRef, Header, Identity};
+use super::record::{FiberRef, Header, Identity, Own};
 use super::stack::{Stack, StackBounds};
 use crate::Priority;
 use crate::registry::Task;
@@ -41,8 +41,8 @@ pub(crate) struct Slot {
     context: UnsafeCell<MaybeUninit<Context>>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the lowest two bits, the priority in the next two, and `ROAMS`; `Reason` in the second byte; above, what the context wants kept
-    /// about where the fiber last suspended.
+    /// `Phase` in the lowest two bits, the priority in the next two, `COROUTINES`, and `ROAMS`; `Reason` in the second byte; above, what the
+    /// context wants kept about where the fiber last suspended.
     status: AtomicU32,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
@@ -128,7 +128,7 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn set_phase(&self, phase: Phase) {
-        self.status.store(self.status.load(Relaxed) & (DEPTH | PRIORITY | ROAMS) | phase as u32, Relaxed);
+        self.status.store(self.status.load(Relaxed) & (DEPTH | LASTING) | phase as u32, Relaxed);
     }
 
     /// Whether the fiber's priority is the ordinary one.
@@ -161,12 +161,22 @@ impl Slot {
         self.since.store(now, Relaxed);
     }
 
-    /// Notes whether the fiber that is about to start here may move.
+    /// Notes what the fiber is like that is about to start here.
     #[inline(always)]
-    pub(crate) fn set_roams(&self, roams: bool) {
-        if ROAMS != 0 {
-            self.status.store(if roams { ROAMS } else { 0 }, Relaxed);
-        }
+    pub(crate) fn begin(&self, priority: Priority, roams: bool) {
+        self.status.store(bits_of(priority) | if roams { ROAMS } else { 0 }, Relaxed);
+    }
+
+    /// Notes that a coroutine is entered on the running fiber.
+    pub(crate) fn note_coroutines(&self) {
+        self.status.store(self.status.load(Relaxed) | COROUTINES, Relaxed);
+    }
+
+    /// Whether a coroutine was ever entered on the fiber. Here and not in its record, because every suspension asks, and most need nothing of the
+    /// record: its cache line, and where it is in memory, would be one miss more for each of many fibers.
+    #[inline(always)]
+    pub(crate) fn has_coroutines(&self) -> bool {
+        self.status.load(Relaxed) & COROUTINES != 0
     }
 
     /// Whether the fiber here, or that was here last, may move. From any thread.
@@ -178,7 +188,7 @@ impl Slot {
     /// What a status keeps for as long as the fiber lives, until it is changed.
     #[inline(always)]
     fn lasting_bits(&self) -> u32 {
-        self.status.load(Relaxed) & (PRIORITY | ROAMS)
+        self.status.load(Relaxed) & LASTING
     }
 
     #[inline(always)]
@@ -228,6 +238,14 @@ impl Slot {
     }
 }
 
+impl Own {
+    /// The fiber's slot, while it has one.
+    pub(crate) fn taken_slot(&self) -> Option<&Slot> {
+        // SAFETY: slots are never unmapped.
+        self.slot.get().map(|slot| unsafe { slot.as_ref() })
+    }
+}
+
 /// The bits of the depth in a status.
 const DEPTH: u32 = 0xffff_0000;
 /// The bits of the priority: zero for the ordinary one, so that one test tells.
@@ -253,6 +271,10 @@ fn priority_of(status: u32) -> Priority {
 
 /// The bit of a status that says that the fiber may move; none without the feature.
 const ROAMS: u32 = if cfg!(feature = "migrate") { 0x80 } else { 0 };
+/// The bit of a status that says that a coroutine was entered on the fiber.
+const COROUTINES: u32 = 0x40;
+/// What stays from one suspension to the next.
+const LASTING: u32 = PRIORITY | COROUTINES | ROAMS;
 
 fn phase_of(status: u32) -> Phase {
     match status & 0b11 {

@@ -170,7 +170,8 @@ impl<'a> Current<'a> {
     /// Whether it is in a `no_suspend` section.
     #[inline]
     pub(crate) fn is_to_stay(&self) -> bool {
-        self.worker().no_suspend.get().is_some() || self.header().own.stays_below().is_some()
+        self.worker().no_suspend.get().is_some()
+            || self.slot.has_coroutines() && self.header().own.stays_below().is_some()
     }
 
     /// Where the worker keeps which of the fiber's `no_suspend` sections is the innermost.

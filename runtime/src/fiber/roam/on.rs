@@ -3,6 +3,7 @@
 
 use super::course::Course;
 use crate::fiber::record::Own;
+use crate::fiber::slot::Slot;
 use std::cell::Cell;
 use std::panic::Location;
 
@@ -98,7 +99,7 @@ impl Own {
     pub(crate) fn is_tied(&self) -> bool {
         self.ties.count.get() > 0
             || self.ties.is_pinned.get()
-            || self.has_coroutines.get()
+            || self.taken_slot().is_some_and(Slot::has_coroutines)
             || self.unwinding.get()
             || self.raised.get()
     }

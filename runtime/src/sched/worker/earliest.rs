@@ -205,7 +205,7 @@ impl Worker {
         self.lines.running.set(Running { resumed, due, continued: 0 });
         match entry {
             Some(Entry::Started(slot)) => {
-                self.prefetch_next();
+                self.prefetch_later();
                 // SAFETY: slots are never unmapped.
                 self.resume(unsafe { slot.as_ref() });
             }

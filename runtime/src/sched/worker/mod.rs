@@ -63,6 +63,9 @@ const FRESH: u32 = 64;
 const OLDEST_EVERY: u32 = 16;
 /// Every so many turns the injector is looked at although there is other work.
 const INJECTOR_EVERY: u32 = 61;
+/// So many resumptions before one the worker asks for its slot, and then for its stack.
+const SLOTS_AHEAD: usize = 8;
+const STACKS_AHEAD: usize = 4;
 /// Operations that complete inline before the fiber yields.
 pub(super) const OPERATIONS: u32 = 128;
 
@@ -291,6 +294,7 @@ impl Worker {
     /// Resumes ready fibers, at most a turn's worth.
     fn run_ready(&self) {
         self.home.progress.begin_batch(self.turn_length.get());
+        self.prefetch_first();
         while self.home.progress.has_next_of_batch() {
             if self.lines.is_mixed() {
                 if !self.run_earliest() {
@@ -300,7 +304,7 @@ impl Worker {
                 continue;
             }
             let Some(slot) = self.ready.pop() else { break };
-            self.prefetch_next();
+            self.prefetch_later();
             // SAFETY: slots are never unmapped.
             self.resume(unsafe { slot.as_ref() });
             self.run_roaming();
@@ -308,19 +312,22 @@ impl Worker {
         while self.home.progress.has_next_of_batch() && self.run_roaming() {}
     }
 
-    /// Asks for the cache lines that the next resumptions will wait for: the slot of the third fiber from here, and the part of
-    /// the next one's stack on which it was suspended. Over 1000 fibers that takes a yield from 1.3 times a bare loop's to 1.1.
+    /// Asks for the cache lines that later resumptions will wait for: a slot, and, once that is here, the part of the stack on which its fiber was
+    /// suspended. So far ahead because of many fibers, of which each has a page of its own: what takes time is then the walk through the page
+    /// tables, and several of them overlap. Measured, in alternation: a yield among 1000 fibers 20.4 ns before, 17.2 now, among 100,000 107 and 81.
     #[inline(always)]
-    fn prefetch_next(&self) {
-        if let Some(slot) = self.ready.peek(2) {
+    fn prefetch_later(&self) {
+        if let Some(slot) = self.ready.peek(SLOTS_AHEAD) {
             prefetch(slot.as_ptr().addr());
         }
-        if let Some(slot) = self.ready.peek(0) {
-            // SAFETY: slots are never unmapped, and one in the queue is taken.
-            let top = unsafe { slot.as_ref().suspended_at() };
-            prefetch(top);
-            prefetch(top.wrapping_add(CACHE_LINE));
+        if let Some(slot) = self.ready.peek(STACKS_AHEAD) {
+            prefetch_stack(slot);
         }
+    }
+
+    /// The same for those that no other resumption will be early enough for.
+    fn prefetch_first(&self) {
+        (0..STACKS_AHEAD).map_while(|ahead| self.ready.peek(ahead)).for_each(prefetch_stack);
     }
 
     /// Runs a fiber until it suspends or ends. Whether it has ended.
@@ -346,7 +353,8 @@ impl Worker {
             self.let_go_of(slot);
             return false;
         }
-        if let Some(after) = self.after.take() {
+        if let Some(after) = self.after.get() {
+            self.after.set(None);
             // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
             if !unsafe { (after.call)(after.data) } {
                 self.wake(slot);
@@ -385,14 +393,21 @@ impl Worker {
     }
 }
 
+/// Asks for where the stack ends of a fiber in the ready queue.
+#[inline(always)]
+fn prefetch_stack(slot: NonNull<Slot>) {
+    // SAFETY: slots are never unmapped, and one in the queue is taken.
+    let top = unsafe { slot.as_ref().suspended_at() };
+    prefetch(top);
+    prefetch(top.wrapping_add(CACHE_LINE));
+}
+
 /// Whether the calling thread runs the fiber of this resumption, on the fiber's own stack: neither between two stacks nor, perhaps, on
 /// that of a coroutine. Asked by a signal handler, so it only reads.
 pub(crate) fn is_on_its_stack(resumed: u32) -> bool {
     Worker::current().is_some_and(|worker| {
         worker.home.progress.is_resumption(resumed)
-            && worker
-                .current_slot()
-                .is_some_and(|slot| slot.phase() == Phase::Running && !slot.header().own.has_coroutines.get())
+            && worker.current_slot().is_some_and(|slot| slot.phase() == Phase::Running && !slot.has_coroutines())
     })
 }
 

@@ -53,8 +53,7 @@ impl Worker {
         unsafe { info.as_ref() }.publish(fiber.id, &fiber.identity, slice);
         // SAFETY: the slot is from this worker's slab and free.
         let slot = unsafe { slot::occupy(slot, fiber, stack, fiber_main) };
-        slot.set_roams(slot.header().roam.is_migratable());
-        slot.set_priority(slot.header().identity.priority());
+        slot.begin(slot.header().identity.priority(), slot.header().roam.is_migratable());
         let ended = self.resume(slot);
         self.home.load.note(kind, !ended);
     }
