@@ -20,7 +20,7 @@ const FRESH: u64 = 65;
 /// Operations that a fiber completes without a wait before it yields.
 const OPERATIONS: u64 = 128;
 /// Every so many fresh fibers the oldest is started.
-const OLDEST: u64 = 16;
+const OLDEST: u64 = 64;
 /// Every so many turns a fiber of the injector is started.
 const INJECTOR: u64 = 61;
 
