@@ -150,6 +150,8 @@ impl<T: 'static> fmt::Debug for FiberLocal<T> {
 }
 
 /// What a fiber that is spawned here has from the start.
+// Each spawn asks, and mostly there is nothing.
+#[inline]
 pub(super) fn inherited() -> Option<Box<Locals>> {
     Current::get()?.header().own.locals.get()?.inherited()
 }
