@@ -277,6 +277,11 @@ impl Worker {
         self.end_lookouts();
     }
 
+    /// Whether the driver has nothing in flight whose end it will wait for when it is dropped.
+    pub(crate) fn is_done(&self) -> bool {
+        self.driver.borrow().in_flight() == 0
+    }
+
     pub(super) fn has_runnable(&self) -> bool {
         !self.ready.is_empty() || self.has_fresh() || self.lines.is_mixed() || self.has_roaming()
     }
