@@ -119,6 +119,8 @@ pub(crate) struct Worker {
     pub(super) points: Points,
     /// Whether the latest sleep was a rest that nothing ended but its time.
     pub(super) rested: Cell<bool>,
+    /// How often in a row it was asked whether anything will ever happen.
+    pub(super) asked: Cell<u32>,
     pub(super) surfeit: Surfeit,
     placement: Placement,
     #[cfg_attr(not(feature = "migrate"), expect(dead_code, reason = "has nothing to do then"))]
@@ -206,8 +208,8 @@ impl Worker {
             served: Cell::new(0),
             no_suspend: Cell::new(None),
             points: Points::new(),
-
             rested: Cell::new(false),
+            asked: Cell::new(0),
             surfeit: Surfeit::default(),
             placement,
             roaming,
