@@ -26,7 +26,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::stack::{Bytes, SizeClass};
 use crate::sys::memory::{self, Mapping};
@@ -314,6 +314,16 @@ pub(crate) struct AltStack {
     thread: PhantomData<*mut ()>,
 }
 
+/// How many alternate stacks are kept, at most, for threads that come later: to map and unmap one takes three calls, for each of which the
+/// process's other threads may have to wait.
+const KEPT: usize = 64;
+
+/// Memory of alternate stacks that no thread has.
+fn kept() -> MutexGuard<'static, Vec<Mapping>> {
+    static MEMORY: Mutex<Vec<Mapping>> = Mutex::new(Vec::new());
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl AltStack {
     /// The least size. Registers alone can take 11 KiB (`AT_MINSIGSTKSZ` with AMX), and the program's own handler, which ours calls,
     /// may symbolise a backtrace.
@@ -329,11 +339,19 @@ impl AltStack {
         // SAFETY: reads a number that the kernel left for the process; 0 where it left none.
         let registers = unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) } as usize;
         let size = (Self::SIZE + registers).next_multiple_of(page);
-        let memory = Mapping::reserve(page + size)?;
-        let range = memory.range();
-        // SAFETY: the mapping is new, so nothing lives in it.
-        unsafe { memory.protect(range.start..range.start + page)? };
-        let start = range.start + page;
+        // All are of this size: what it is made of does not change.
+        let kept = kept().pop();
+        let memory = match kept {
+            Some(memory) => memory,
+            None => {
+                let memory = Mapping::reserve(page + size)?;
+                let start = memory.range().start;
+                // SAFETY: the mapping is new, so nothing lives in it.
+                unsafe { memory.protect(start..start + page)? };
+                memory
+            }
+        };
+        let start = memory.range().start + page;
         let stack = libc::stack_t { ss_sp: ptr::with_exposed_provenance_mut(start), ss_flags: 0, ss_size: size };
         let mut previous = MaybeUninit::uninit();
         // SAFETY: `stack` describes writable memory that stays until `Drop` has replaced it, and the kernel writes the previous
@@ -360,9 +378,12 @@ impl Drop for AltStack {
         // SAFETY: the previous stack was this thread's until ours replaced it, and whoever gave it to the thread expects it to be there.
         let restored =
             current.ss_sp.addr() == self.start && unsafe { libc::sigaltstack(&self.previous, ptr::null_mut()) } == 0;
+        let memory = self.memory.take();
         if !restored && !off {
             // Somebody put another one in front and may put ours back: then it has to be there.
-            std::mem::forget(self.memory.take());
+            std::mem::forget(memory);
+        } else if kept().len() < KEPT {
+            kept().extend(memory);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::sys::stderr::say;
 use crate::task::{BlockingMetrics, JoinError, JoinHandle, heir, wait_for};
 use crate::topology::Topology;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -228,6 +229,8 @@ impl Runtime {
         if !wait_until(&self.workers.ended, left, || self.workers.all_ended()) {
             return Err(ShutdownError { dump: Box::new(Dump::of(&self.scheduler)) });
         }
+        // There is nothing to watch any more, and threads that end together end sooner.
+        let watch = watched.end();
         for thread in threads {
             // The body of a worker ends by returning or by aborting the process.
             let _ = thread.join();
@@ -239,7 +242,7 @@ impl Runtime {
             blocking.join();
         }
         // No more looks at homes that others will live in.
-        drop(watched);
+        drop(watch);
         self.scheduler.homes.iter().for_each(|home| home.retire());
         Ok(())
     }
@@ -248,9 +251,16 @@ impl Runtime {
 /// Ends the watch over a runtime when dropped.
 struct Watched<'a>(&'a Arc<Scheduler>);
 
+impl Watched<'_> {
+    /// Ends it at once, without waiting for the thread that watched.
+    fn end(self) -> monitor::Leaving {
+        monitor::leave(ManuallyDrop::new(self).0)
+    }
+}
+
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        monitor::leave(self.0);
+        drop(monitor::leave(self.0));
     }
 }
 

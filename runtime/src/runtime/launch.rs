@@ -3,6 +3,7 @@
 use super::config::Builder;
 use super::error::{Cause, RuntimeError};
 use super::handle::{Runtime, Workers};
+use super::start::Start;
 use super::{held, process, quit, stall};
 use crate::driver::{Driver, DriverConfig};
 use crate::fiber::block::Keep;
@@ -19,7 +20,6 @@ use crate::task::Pool;
 use crate::topology::{Cpu, Topology};
 use crossbeam_deque::Worker as Deque;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -94,11 +94,11 @@ fn launch_on(builder: &Builder, driver: &DriverConfig) -> Result<Runtime, Cause>
     let scheduler = Scheduler::new(settings, nodes, stacks, stealers, bound, roads, blocking);
     scheduler.blocking.serve(&scheduler);
     let workers = Arc::new(Workers::none());
-    let (report, reports) = channel();
+    let start = Start::begin();
     let mut threads = Vec::with_capacity(queues.len());
     let mut failure = None;
     for (index, queues) in queues.into_iter().enumerate() {
-        let (scheduler, report, own) = (scheduler.clone(), report.clone(), own.clone());
+        let (scheduler, start, own) = (scheduler.clone(), start.clone(), own.clone());
         workers.one_starts();
         let spawned = thread::Builder::new().name(format!("{}-worker-{index}", builder.name)).spawn({
             let workers = workers.clone();
@@ -106,7 +106,7 @@ fn launch_on(builder: &Builder, driver: &DriverConfig) -> Result<Runtime, Cause>
                 if let Some(cpus) = own {
                     affinity::stay_on(&cpus);
                 }
-                work(index, scheduler, queues, &workers, report);
+                work(index, scheduler, queues, &workers, start);
             }
         });
         match spawned {
@@ -118,10 +118,10 @@ fn launch_on(builder: &Builder, driver: &DriverConfig) -> Result<Runtime, Cause>
             }
         }
     }
-    drop(report);
-    // Each worker reports once, or ends without a word.
-    let failure = reports.iter().take(threads.len()).fold(failure, |failure, report| failure.or(report.err()));
+    // The monitor's thread starts while the workers make their drivers.
     let failure = failure.or_else(|| monitor::enter(&scheduler).err().map(Cause::Thread));
+    let reported = start.wait();
+    let failure = failure.or(reported);
     let runtime = Runtime::from_parts(scheduler, workers, threads, builder.shutdown_timeout);
     match failure {
         None => {
@@ -182,7 +182,7 @@ fn settle(index: usize, nodes: &Nodes) {
 }
 
 /// The body of a worker thread.
-fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Workers, report: Sender<Result<(), Cause>>) {
+fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Workers, start: Start) {
     /// Counts the worker out however it ends.
     struct Out<'a>(&'a Workers);
     impl Drop for Out<'_> {
@@ -190,7 +190,7 @@ fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Worke
             self.0.one_ended();
         }
     }
-    let _out = Out(workers);
+    let out = Out(workers);
     settle(index, &scheduler.nodes);
     cpu::sharpen_timers();
     let _alternate = AltStack::install();
@@ -203,12 +203,13 @@ fn work(index: usize, scheduler: Arc<Scheduler>, queues: Queues, workers: &Worke
     });
     match started {
         Ok(worker) => {
-            let _ = report.send(Ok(()));
-            drop(report);
+            drop(start);
             worker.run();
+            if worker.is_done() {
+                // Whoever waits for the end wakes up while the driver is dropped, and waits for the thread then.
+                drop(out);
+            }
         }
-        Err(cause) => {
-            let _ = report.send(Err(cause));
-        }
+        Err(cause) => start.fail(cause),
     }
 }

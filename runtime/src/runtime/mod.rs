@@ -23,6 +23,7 @@ mod metrics;
 pub(crate) mod process;
 mod quit;
 mod stall;
+mod start;
 
 pub use crate::driver::DriverKind;
 pub use crate::fiber::Reason;

@@ -3,7 +3,7 @@
 //! A worker that has slept for a while, with no timer set and no operation in flight, and had found when it lay down that all the others
 //! sleep so too, asks here. If no other runtime of the process has anything to do, and every other thread of the process is a worker
 //! or waits for fibers itself, then nothing will ever happen again: that is said, with the dump, and the process ends. If
-//! there are other threads, one of them may yet wake a fiber: that is said once.
+//! there are other threads, one of them may yet wake a fiber: that is said once, and the worker asks again, a few times, a second apart.
 
 use super::dump::Dump;
 use super::{process, quit};

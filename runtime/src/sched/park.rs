@@ -24,6 +24,9 @@ use std::time::Duration;
 const SPINS: u32 = 32;
 /// How long nothing may happen before it is asked whether anything ever will: that looks at every thread of the process.
 const REST: Duration = Duration::from_millis(10);
+/// It is asked so many times in a row, with such pauses: a thread that might have woken a fiber may itself wait for one by then.
+const ASKS: u32 = 3;
+const BETWEEN_ASKS: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Finds something to run, or sleeps until there may be something.
@@ -152,13 +155,17 @@ impl Worker {
         let wake_at = [timer, trim].into_iter().flatten().min();
         let mut limit = None;
         if quiet && self.scheduler.begin_rest() {
-            if self.rested.get() {
+            let patience = if self.rested.get() {
                 (self.scheduler.settings.stalled)(&self.scheduler);
+                self.asked.set(self.asked.get() + 1);
+                (self.asked.get() < ASKS).then_some(BETWEEN_ASKS)
             } else {
                 // Most rests end soon, by another thread or another runtime. If this one does not, the worker lies down once more,
                 // with all that belongs to it, and asks.
-                limit = Some(self.now.get() + clock::nanoseconds(REST));
-            }
+                self.asked.set(0);
+                Some(REST)
+            };
+            limit = patience.map(|patience| self.now.get() + clock::nanoseconds(patience));
         }
         let wake_at = [wake_at, limit].into_iter().flatten().min();
         let timeout = wake_at.map(|at| Duration::from_nanos(at.saturating_sub(self.now.get())));

@@ -20,6 +20,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// `MADV_GUARD_INSTALL` of `linux/mman.h` (6.13), which the `libc` crate does not name on every target.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
 
+/// `MPOL_F_MEMS_ALLOWED` of `linux/mempolicy.h`, which the `libc` crate does not name.
+const MPOL_F_MEMS_ALLOWED: libc::c_int = 1 << 2;
+
+/// The kernel's own limit on NUMA nodes (`CONFIG_NODES_SHIFT` is at most 10).
+const MOST_NODES: usize = 1024;
+
 /// The size of a page in bytes: 4 KiB on x86-64, 4, 16 or 64 KiB on aarch64.
 #[inline]
 pub(crate) fn page_size() -> usize {
@@ -96,8 +102,7 @@ impl Mapping {
     /// `EINVAL` for a node that does not exist, `ENOSYS` from a kernel without NUMA, `EPERM` where a sandbox forbids the call.
     pub(crate) fn prefer_node(&self, node: u32) -> io::Result<()> {
         const WORD: usize = libc::c_ulong::BITS as usize;
-        // The kernel's own limit (`CONFIG_NODES_SHIFT` is at most 10).
-        let mut mask = [0 as libc::c_ulong; 1024 / WORD];
+        let mut mask = [0 as libc::c_ulong; MOST_NODES / WORD];
         let node = node as usize;
         *mask.get_mut(node / WORD).ok_or(io::ErrorKind::InvalidInput)? |= 1 << (node % WORD);
         // SAFETY: the range is this mapping, and `mask` holds the bits it is said to hold (the kernel reads one less than
@@ -235,6 +240,20 @@ pub(crate) fn max_map_count() -> Option<usize> {
     number("/proc/sys/vm/max_map_count")
 }
 
+/// The NUMA nodes from which the calling thread may have memory (get_mempolicy(2)); `None` from a kernel without NUMA, or where a sandbox forbids
+/// the call.
+pub(crate) fn allowed_nodes() -> Option<Vec<usize>> {
+    const WORD: usize = libc::c_ulong::BITS as usize;
+    let mut mask = [0 as libc::c_ulong; MOST_NODES / WORD];
+    let nowhere = ptr::null_mut::<libc::c_int>();
+    // SAFETY: the kernel writes the bits of `mask`, of which there are as many as it is told, and nothing else.
+    let result = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, nowhere, mask.as_mut_ptr(), MOST_NODES, 0usize, MPOL_F_MEMS_ALLOWED)
+    };
+    let is_set = |&node: &usize| mask[node / WORD] >> (node % WORD) & 1 == 1;
+    (result == 0).then(|| (0..MOST_NODES).filter(is_set).collect())
+}
+
 /// The kernel's overcommit mode (`vm.overcommit_memory`): 0 guesses, 1 allows everything, 2 counts every mapping.
 pub(crate) fn overcommit_mode() -> Option<usize> {
     number("/proc/sys/vm/overcommit_memory")
@@ -352,6 +371,14 @@ mod tests {
         match mapping.prefer_node(0) {
             Ok(()) => {}
             Err(error) => assert!(matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)), "node 0: {error}"),
+        }
+    }
+
+    #[test]
+    fn some_node_has_memory_for_us() {
+        match allowed_nodes() {
+            Some(nodes) => assert!(!nodes.is_empty()),
+            None => assert!(matches!(last_error().raw_os_error(), Some(libc::ENOSYS | libc::EPERM))),
         }
     }
 

@@ -21,9 +21,11 @@ impl Allowed {
             let line = status.as_ref()?.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
             list::parse(line).filter(|list| !list.is_empty())
         };
+        let groups = files.text("proc/self/cgroup");
+        let group = |file| cgroup(files, groups.as_ref()?, file);
         Allowed {
-            cpus: both(listed("Cpus_allowed_list"), cgroup(files, "cpuset.cpus.effective")),
-            memory: both(listed("Mems_allowed_list"), cgroup(files, "cpuset.mems.effective")),
+            cpus: both(listed("Cpus_allowed_list"), group("cpuset.cpus.effective")),
+            memory: both(listed("Mems_allowed_list"), group("cpuset.mems.effective")),
         }
     }
 }
@@ -37,9 +39,9 @@ fn both(own: Option<Vec<usize>>, group: Option<Vec<usize>>) -> Option<Vec<usize>
     Some(if common.is_empty() { own.clone() } else { common })
 }
 
-/// What a file of the process's cgroup says, or of the nearest one above it that has the file (version 2, cgroups(7)).
-fn cgroup(files: &Files, file: &str) -> Option<Vec<usize>> {
-    let groups = files.text("proc/self/cgroup")?;
+/// What a file of the process's cgroup says, or of the nearest one above it that has the file (version 2, cgroups(7)). `groups` are all that the
+/// process is in.
+fn cgroup(files: &Files, groups: &str, file: &str) -> Option<Vec<usize>> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     // Seen from inside a namespace a group outside of it begins with `..`, and cannot be reached.
     let inside: PathBuf = Path::new(path).components().filter(|part| part.as_os_str() != "..").collect();

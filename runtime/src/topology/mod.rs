@@ -1,8 +1,8 @@
 //! What the machine is made of: nodes, packages, caches, cores, hyperthreads, and how far they are from each other.
 //!
-//! Owns nothing that changes: a [`Topology`] is read once, from sysfs ([`read`]), and is a value from then on. It is restricted to
-//! what the process may use ([`allowed`]), so whoever plans with it plans with nothing else. Calls `sys` alone. The root
-//! folder can be replaced, so every machine can be planned for on every other.
+//! A [`Topology`] is read from sysfs ([`read`]), and is a value from then on; the latest one of the real machine is kept for the next who
+//! asks, which is all that the room owns. It is restricted to what the process may use ([`allowed`]), so whoever plans with it plans with
+//! nothing else. Calls `sys` alone. The root folder can be replaced, so every machine can be planned for on every other.
 //!
 //! A file that is missing, unreadable or malformed makes the picture coarser and never fails: without nodes there is one node,
 //! without distances all others are equally far, without caches CPUs share none, without sysfs every CPU is a core.
@@ -88,9 +88,12 @@ impl Topology {
     /// The machine, as far as the calling thread may use it.
     ///
     /// Threads that a runtime keeps on a node, its workers, see that node's CPUs alone.
+    ///
+    /// It is read for the first time, and then when the CPUs, or the nodes with memory, that the thread may use are not those of the time before: some
+    /// hundred microseconds. Otherwise it is what was read then.
     #[must_use]
     pub fn current() -> Topology {
-        Topology { real: true, ..read::below(Path::new("/")) }
+        read::current()
     }
 
     /// Reads another machine's files below `root`, which stands for `/`: `sys/devices/system/{cpu,node}`, and where they are there

@@ -2,10 +2,12 @@
 
 use super::allowed::Allowed;
 use super::{Cache, Cpu, LOCAL_DISTANCE, Node, REMOTE_DISTANCE, Topology, list};
-use crate::sys::affinity;
-use std::fs;
+use crate::sys::{affinity, memory};
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 const CPUS: &str = "sys/devices/system/cpu";
 const NODES: &str = "sys/devices/system/node";
@@ -15,7 +17,10 @@ pub(super) struct Files(PathBuf);
 
 impl Files {
     pub(super) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        fs::read_to_string(self.0.join(path)).ok()
+        // Files of the kernel do not say how long they are. Into a buffer of nothing they are read in many small pieces.
+        let mut text = String::with_capacity(4096);
+        File::open(self.0.join(path)).ok()?.read_to_string(&mut text).ok()?;
+        Some(text)
     }
 
     pub(super) fn list(&self, path: impl AsRef<Path>) -> Option<Vec<usize>> {
@@ -33,6 +38,45 @@ impl Files {
             entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()).collect();
         numbers.sort_unstable();
         numbers
+    }
+}
+
+/// The machine that the process runs on, less what the process may not use.
+///
+/// To read all of it takes some hundred microseconds. So the latest reading is kept for the process, with what tells whether it still holds.
+pub(super) fn current() -> Topology {
+    static LATEST: Mutex<Option<(Signs, Topology)>> = Mutex::new(None);
+    // Before the files: if something changes meanwhile, the next one who asks finds that it has.
+    let signs = Signs::now();
+    let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, topology)) = &*latest
+        && *of == signs
+        && signs.are_known()
+    {
+        return topology.clone();
+    }
+    let topology = Topology { real: true, ..below(Path::new("/")) };
+    *latest = Some((signs, topology.clone()));
+    topology
+}
+
+/// What changes when the machine does, as far as it is for the calling thread, or what the thread may use of it: the kernel takes from both
+/// what is not online and what the cgroup does not allow.
+#[derive(PartialEq, Eq)]
+struct Signs {
+    cpus: Vec<usize>,
+    memory: Option<Vec<usize>>,
+}
+
+impl Signs {
+    fn now() -> Signs {
+        // Some sandboxes forbid the call, and show the file.
+        let listed = || Allowed::read(&Files(PathBuf::from("/"))).memory;
+        Signs { cpus: affinity::allowed(), memory: memory::allowed_nodes().or_else(listed) }
+    }
+
+    fn are_known(&self) -> bool {
+        !self.cpus.is_empty() && self.memory.is_some()
     }
 }
 
@@ -185,16 +229,20 @@ impl Shared {
             return Some(*cache);
         }
         let folder = cpu_folder.join("cache");
-        let caches = files.numbered(&folder, "index").into_iter().filter_map(|index| {
-            let folder = folder.join(format!("index{index}"));
+        let index = |index| folder.join(format!("index{index}"));
+        let level = |number| Some((files.number(index(number).join("level"))?, number));
+        let mut levels: Vec<(u32, usize)> = files.numbered(&folder, "index").into_iter().filter_map(level).collect();
+        // The highest first: of the others no more is read, as a rule.
+        levels.sort_unstable_by(|a, b| b.cmp(a));
+        let (cache, shared) = levels.into_iter().find_map(|(level, number)| {
+            let folder = index(number);
             if files.text(folder.join("type")).is_some_and(|kind| kind.trim() == "Instruction") {
                 return None;
             }
             let shared = files.list(folder.join("shared_cpu_list")).filter(|list| list.contains(&cpu))?;
             let size = files.text(folder.join("size")).and_then(|text| kibibytes(&text));
-            Some((Cache { level: files.number(folder.join("level"))?, size, first: shared[0] }, shared))
-        });
-        let (cache, shared) = caches.max_by_key(|(cache, _)| cache.level)?;
+            Some((Cache { level, size, first: shared[0] }, shared))
+        })?;
         self.caches.push((cache, shared));
         Some(cache)
     }

@@ -314,12 +314,12 @@ fn an_alternate_stack_that_was_covered_stays_mapped() {
 }
 
 #[test]
-fn an_alternate_stack_in_a_thread_local_goes_with_the_thread() {
+fn an_alternate_stack_in_a_thread_local_is_there_for_the_next_thread() {
     thread_local! {
         static KEPT: std::cell::RefCell<Option<AltStack>> = const { std::cell::RefCell::new(None) };
     }
-    let name = "an_alternate_stack_in_a_thread_local_goes_with_the_thread";
-    // Alone in its process, nobody maps anything at that address in between.
+    let name = "an_alternate_stack_in_a_thread_local_is_there_for_the_next_thread";
+    // Alone in its process, nobody takes it in between.
     if let Some(output) = child::rerun(module_path!(), name) {
         return child::assert_passed(&output);
     }
@@ -331,7 +331,12 @@ fn an_alternate_stack_in_a_thread_local_goes_with_the_thread() {
         start
     });
     let start = thread.join().unwrap();
-    assert!(memory::resident(start, &mut [0]).is_err());
+    assert_eq!(AltStack::install().unwrap().start, start);
+    let [one, other] = [AltStack::install().unwrap(), AltStack::install().unwrap()];
+    assert_ne!(one.start, other.start);
+    // In the order that uncovers them.
+    drop(other);
+    drop(one);
 }
 
 #[test]

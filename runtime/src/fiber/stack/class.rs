@@ -62,7 +62,7 @@ impl SizeClass {
         Self(Self::SMALLEST.0 + index as u8)
     }
 
-    /// How many stacks travel together between a worker and its pool: 32, fewer where that would be more than 8 MiB.
+    /// How many stacks travel together between a worker and its pool, at most: 32, fewer where that would be more than 8 MiB.
     #[inline]
     pub(super) const fn batch(self) -> usize {
         clamp((8 << 20) >> self.0, 1, 32)

@@ -31,6 +31,9 @@ pub(super) struct Shelf {
     /// The slab that stacks were last taken from.
     current: Option<usize>,
     pub(super) mapped: usize,
+    /// How many stacks the next magazine gets that is filled from the slabs: one at first, then twice as many each time. Each stack that is
+    /// new costs a system call, and most runtimes of a test or a small program start few fibers.
+    filling: usize,
 }
 
 impl Shelf {
@@ -44,6 +47,7 @@ impl Shelf {
             slabs: BTreeMap::new(),
             current: None,
             mapped: 0,
+            filling: 1,
         }
     }
 
@@ -78,8 +82,9 @@ impl Shelf {
         epoch: u64,
         map: impl Fn(usize) -> Result<Slab, Failure>,
     ) -> Result<(), Failure> {
-        let batch = self.class.batch();
-        magazine.reserve_exact(batch);
+        let batch = self.filling.min(self.class.batch());
+        self.filling = 2 * batch;
+        magazine.reserve_exact(self.class.batch());
         while magazine.len() < batch {
             let Some(slab) = self.slab_with_stacks() else {
                 // One mapping is made for this call, not more: what it yields is enough to go on with.

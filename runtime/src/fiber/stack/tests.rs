@@ -138,6 +138,7 @@ fn locked_memory_gets_the_other_guards() {
         match cache.take(SizeClass::DEFAULT) {
             Ok(stack) => {
                 touch_top(&stack);
+                let _others = take(&mut cache, 31);
                 assert!(memory::mapping_count().unwrap() > before + 32);
             }
             Err(error) => assert!(error.to_string().contains("mlockall"), "{error}"),
@@ -257,6 +258,24 @@ fn the_last_stack_given_is_the_first_taken() {
     let again = take(&mut cache, 100);
     assert!(again.iter().map(Stack::bounds).eq(order.into_iter().rev()));
     give(&mut cache, again);
+}
+
+#[test]
+fn few_stacks_are_made_for_few_fibers() {
+    let mut cache = cache();
+    let stacks = take(&mut cache, 1);
+    assert_eq!(cache.held(), 0);
+    let others = take(&mut cache, 4);
+    assert_eq!(cache.held(), 2, "1, 2 and 4 were made");
+    give(&mut cache, stacks);
+    give(&mut cache, others);
+    let stacks = take(&mut cache, 200);
+    assert_eq!(
+        (200 + cache.held()) % 32,
+        0,
+        "at last as many at once as a magazine holds, or what is left of a mapping"
+    );
+    give(&mut cache, stacks);
 }
 
 #[test]

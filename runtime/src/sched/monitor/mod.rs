@@ -93,19 +93,31 @@ pub(crate) fn enter(scheduler: &Arc<Scheduler>) -> io::Result<()> {
     Ok(())
 }
 
+/// The thread's end, if it ends: waited for when this is dropped.
+#[must_use]
+pub(crate) struct Leaving(Option<JoinHandle<()>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Ends what [`enter`] began. With the last runtime the thread ends.
-pub(crate) fn leave(scheduler: &Arc<Scheduler>) {
+pub(crate) fn leave(scheduler: &Arc<Scheduler>) -> Leaving {
     wait_for_reports();
     let mut registry = registry();
     registry.runtimes.retain(|watched| !Arc::ptr_eq(watched, scheduler));
     registry.version += 1;
     let thread = if registry.runtimes.is_empty() { registry.thread.take() } else { None };
-    if let Some(thread) = thread {
+    if let Some(thread) = &thread {
         registry.generation += 1;
         drop(registry);
         thread.thread().unpark();
-        let _ = thread.join();
     }
+    Leaving(thread)
 }
 
 /// How many threads this module keeps for as long as a runtime is up.

@@ -124,6 +124,8 @@ pub(crate) struct Worker {
     pub(super) points: Points,
     /// Whether the latest sleep was a rest that nothing ended but its time.
     pub(super) rested: Cell<bool>,
+    /// How often in a row it was asked whether anything will ever happen.
+    pub(super) asked: Cell<u32>,
     pub(super) surfeit: Surfeit,
     placement: Placement,
     #[cfg_attr(not(feature = "migrate"), expect(dead_code, reason = "has nothing to do then"))]
@@ -211,8 +213,8 @@ impl Worker {
             served: Cell::new(0),
             no_suspend: Cell::new(None),
             points: Points::new(),
-
             rested: Cell::new(false),
+            asked: Cell::new(0),
             surfeit: Surfeit::default(),
             placement,
             roaming,
@@ -280,6 +282,11 @@ impl Worker {
         self.wait_for_lasting();
         self.home.close();
         self.end_lookouts();
+    }
+
+    /// Whether the driver has nothing in flight whose end it will wait for when it is dropped.
+    pub(crate) fn is_done(&self) -> bool {
+        self.driver.borrow().in_flight() == 0
     }
 
     pub(super) fn has_runnable(&self) -> bool {

@@ -172,3 +172,20 @@ fn this_machine() {
     of_nodes.sort_unstable();
     assert_eq!(of_nodes, cpus, "each is in one node");
 }
+
+#[test]
+fn what_changes_is_read_anew() {
+    std::thread::spawn(|| {
+        let before = Topology::current();
+        assert_eq!(before, Topology::current());
+        let last = *crate::sys::affinity::allowed().last().unwrap();
+        crate::sys::affinity::stay_on(&[last]);
+        let restricted = Topology::current();
+        assert_eq!(numbers(&restricted), [last]);
+        assert!(restricted.is_real());
+        crate::sys::affinity::stay_on(&numbers(&before));
+        assert_eq!(Topology::current(), before);
+    })
+    .join()
+    .unwrap();
+}
