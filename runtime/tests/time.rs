@@ -332,3 +332,21 @@ fn a_sleeping_worker_is_woken_for_an_earlier_timer() {
     late.cancel();
     eventually("it has ended", || late.is_finished());
 }
+
+#[test]
+fn a_worker_wakes_for_many_timers_together() {
+    const SLEEPERS: u32 = 1000;
+    let woke = runtime(1).run(|| {
+        let sleeps = || here().worker_metrics()[0].sleeps;
+        // Far enough ahead for all to be asleep. A worker for which it is not, wakes less often.
+        let base = Instant::now() + 50 * MILLISECOND;
+        let sleepers: Vec<_> = (0..SLEEPERS)
+            .map(|n| fiber::spawn_local(move || sleep_until(base + Duration::from_micros(50) * n)))
+            .collect();
+        let before = sleeps();
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
+        sleeps() - before
+    });
+    // In 50 ms, each 200 us, and now and then to give memory back. A slow machine makes them fewer.
+    assert!(woke < u64::from(SLEEPERS) / 2, "woke {woke} times for {SLEEPERS} timers");
+}

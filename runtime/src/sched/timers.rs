@@ -238,7 +238,6 @@ impl<T: Copy> Timers<T> {
     }
 
     /// How many timers are running, those that [`NEVER`] fire included.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
