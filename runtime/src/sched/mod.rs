@@ -50,6 +50,7 @@ mod load;
 pub(crate) mod lookout;
 pub(crate) mod monitor;
 pub(crate) mod nodes;
+mod pace;
 mod park;
 mod points;
 mod priority;

@@ -123,9 +123,10 @@ impl Worker {
         self.home.sleep().fall_asleep();
         let last = self.scheduler.idle.fall_asleep(self.index, self.searching.replace(false));
         fence(SeqCst);
+        let mut timer_due = false;
         if !self.work_appeared() {
             self.home.count_sleep();
-            self.sleep();
+            timer_due = self.sleep();
             // Whoever was woken was woken because nobody nearer was idle.
             self.misses.set(u32::MAX);
         } else if last {
@@ -136,6 +137,9 @@ impl Worker {
         self.home.sleep().wake_up();
         self.searching.set(self.scheduler.idle.wake_up(self.index));
         monitor::worker_woke();
+        if timer_due {
+            self.fire_for_sleep();
+        }
     }
 
     /// The last look before sleep.
@@ -147,9 +151,21 @@ impl Worker {
             || self.scheduler.stage() != self.seen_stage.get()
     }
 
-    fn sleep(&self) {
+    /// Fires the timers that were due when the worker woke, and takes note of what is left for [`Pace`](super::pace::Pace).
+    fn fire_for_sleep(&self) {
+        self.fire_timers();
+        let next = self.timers.borrow().next_deadline();
+        self.pace.set(self.pace.get().woke(self.now.get(), next));
+    }
+
+    /// Waits in the driver. Whether a timer was due when that ended.
+    fn sleep(&self) -> bool {
         self.set_clock(clock::now());
-        let timer = self.timers.borrow().next_deadline();
+        let (deadline, set) = {
+            let timers = self.timers.borrow();
+            (timers.next_deadline(), timers.len())
+        };
+        let timer = deadline.map(|deadline| self.pace.get().wake_at(deadline, set));
         let quiet = timer.is_none() && self.driver.borrow().in_flight() == 0 && self.served.get() == 0;
         let trim = self.trim_stacks();
         let wake_at = [timer, trim].into_iter().flatten().min();
@@ -181,6 +197,7 @@ impl Worker {
         if quiet {
             self.scheduler.end_rest();
         }
+        deadline.is_some_and(|deadline| deadline <= self.now.get())
     }
 }
 

@@ -102,7 +102,8 @@ fn check<T: Copy>(timers: &Timers<T>) {
             while index != NIL {
                 let entry = &timers.entries[index as usize];
                 assert_eq!(entry.prev, before);
-                assert_eq!(entry.generation % 2, 1, "a linked entry is not free");
+                let generation = timers.loads[index as usize].generation;
+                assert_eq!(generation % 2, 1, "a linked entry is not free");
                 assert_eq!(timers.place(entry.deadline), (l, s));
                 assert!(slot.earliest <= entry.deadline);
                 linked += 1;
@@ -111,7 +112,12 @@ fn check<T: Copy>(timers: &Timers<T>) {
             assert_eq!(slot.tail, before);
         }
     }
-    let never = timers.entries.iter().filter(|entry| entry.generation % 2 == 1 && entry.deadline == NEVER).count();
+    let never = timers
+        .entries
+        .iter()
+        .zip(&timers.loads)
+        .filter(|(entry, load)| load.generation % 2 == 1 && entry.deadline == NEVER)
+        .count();
     assert_eq!(linked + never, timers.len());
     let mut free = 0;
     let mut index = timers.free;

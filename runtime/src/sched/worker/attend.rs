@@ -97,7 +97,7 @@ impl Worker {
     }
 
     /// Fires the timers that are due; how many.
-    pub(super) fn fire_timers(&self) -> u64 {
+    pub(in crate::sched) fn fire_timers(&self) -> u64 {
         let mut timers = self.timers.borrow_mut();
         let mut fired = 0;
         if !timers.is_empty() {

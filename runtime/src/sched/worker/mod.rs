@@ -31,6 +31,7 @@ use super::delayed::Delayed;
 use super::home::Home;
 use super::lasting::Surfeit;
 use super::lookout::Table;
+use super::pace::Pace;
 use super::points::Points;
 use super::priority::Lines;
 use super::ready::ReadyQueue;
@@ -100,6 +101,7 @@ pub(crate) struct Worker {
     stacks: RefCell<StackCache>,
     default_class: SizeClass,
     pub(super) timers: RefCell<Timers<Alarm>>,
+    pub(super) pace: Cell<Pace>,
     pub(super) driver: RefCell<Driver>,
     pub(super) lookouts: RefCell<Table>,
     pub(super) delayed: RefCell<Delayed>,
@@ -197,6 +199,7 @@ impl Worker {
             stacks: RefCell::new(StackCache::new(scheduler.stacks[index].clone())),
             default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
             timers: RefCell::new(Timers::new(now)),
+            pace: Cell::default(),
             driver: RefCell::new(driver),
             lookouts: RefCell::default(),
             delayed: RefCell::default(),
