@@ -56,7 +56,7 @@ impl Worker {
         slot.set_roams(slot.header().roam.is_migratable());
         slot.set_priority(slot.header().identity.priority());
         let ended = self.resume(slot);
-        self.home.load.note(kind, !ended);
+        self.note_first(kind, !ended);
     }
 
     pub(super) fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
