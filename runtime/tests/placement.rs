@@ -187,6 +187,44 @@ fn a_held_worker_is_given_nothing() {
     });
 }
 
+#[test]
+fn what_a_held_worker_cannot_start_is_taken_by_one_that_has_more() {
+    runtime(2).run(|| {
+        let (here, stay, shares) = (current_worker().unwrap(), Shares::of(2), Shares::of(2));
+        // Until the other worker has taken one, which gives it many that stay.
+        while stay.sum() == 0 {
+            let stay = stay.clone();
+            fiber::spawn(move || {
+                if current_worker().unwrap() != here && stay.sum() == 0 {
+                    stay.count();
+                    for _ in 0..100 {
+                        let stay = stay.clone();
+                        fiber::spawn_local(move || {
+                            stay.count();
+                            fiber::park();
+                        });
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_millis(1));
+            fiber::time::sleep(Duration::from_millis(1));
+        }
+        eventually("they have started", || stay.sum() >= 101);
+        for _ in 0..50 {
+            let shares = shares.clone();
+            fiber::spawn(move || {
+                shares.count();
+                fiber::park();
+            });
+        }
+        // This worker is held.
+        while shares.sum() < 50 {
+            std::hint::spin_loop();
+        }
+        assert_eq!(shares.counts()[here], 0);
+    });
+}
+
 /// A tree of fibers: each waits for its children, the leaves end at once.
 fn grow(depth: usize) -> usize {
     if depth == 0 {

@@ -39,6 +39,12 @@ impl Worker {
             self.seen_stage.set(Stage::Ended);
             return;
         }
+        if self.has_left_some() {
+            // For a moment: if it is still there then, this worker takes it. What others left to this one, they may look for.
+            self.stop_searching();
+            self.submit();
+            return;
+        }
         for _ in 0..SPINS {
             spin_loop();
             if !self.home.inbox().is_empty() || self.driver.borrow().has_completions() {
@@ -97,6 +103,9 @@ impl Worker {
         let first = self.choice.below(ring.workers.len());
         let (before, after) = ring.workers.split_at(first);
         for &victim in after.iter().chain(before) {
+            if self.leaves_to(victim) {
+                continue;
+            }
             if let Some(fiber) = steal(&self.scheduler.stealers[victim], &self.fresh, ring.batch) {
                 return Some(fiber);
             }
@@ -116,6 +125,11 @@ impl Worker {
         if self.searching.replace(false) && self.scheduler.idle.stop_searching(self.node) {
             self.scheduler.search_ended(self.node);
         }
+    }
+
+    /// Starts the operations that fibers have asked for, as a sleep would.
+    fn submit(&self) {
+        self.driver.borrow_mut().turn(&mut |completion| self.complete(completion));
     }
 
     fn park(&self) {

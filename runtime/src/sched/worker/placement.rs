@@ -17,26 +17,39 @@
 
 use super::Worker;
 use crate::Priority;
-use crate::fiber::record::FiberRef;
+use crate::fiber::record::{FiberRef, Kind};
+use crate::sched::clock;
+use crate::sched::home::Home;
 use crate::sched::load::{Busy, Figure};
 use crate::sched::nodes::Place;
 use crate::sched::rings::{Nearness, Ring};
 use crate::sched::scheduler::Stage;
+use crossbeam_deque::Stealer;
 use std::cell::Cell;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-/// A fresh fiber is given away if its worker weighs more than another, by an eighth and by so many fibers: those few that know each other
-/// stay together.
-const SLACK: u64 = 6 * 256;
+/// A worker that weighs less than so many fibers keeps what it has: those few that know each other stay together.
+const FEW: u64 = 6 * 256;
+/// A fresh fiber is given away if its worker weighs more than another, by a sixteenth and by so many fibers.
+const SLACK: u64 = 2 * 256;
 /// A fiber that leaves its node leaves a good deal behind.
-const FAR_SLACK: u64 = 4 * SLACK;
+const FAR_SLACK: u64 = 24 * 256;
 /// Workers of a ring that are looked at.
 const LOOKS: usize = 4;
-/// Fibers that start here before the next look, after one that found nothing better.
+/// Fibers that start here before the next look, after one that found nothing better: at most so many, and one for each sixteen that are here,
+/// which is about what they can be off by.
 const PAUSE: u32 = 8;
 /// Fibers that go the same way after one look, at most: neighbours in the queue are often related.
 const LOT: u32 = 4;
 /// The share of time that a worker is awake is taken over so long.
 const WINDOW: u64 = 10_000_000;
+/// After so many fibers in a row that stayed, the next will probably stay.
+const RUN: u8 = 8;
+/// For so long a worker leaves others what it has more of itself. In this time a fiber spawns thousands.
+const LEAVE: u64 = 300_000;
+/// A worker that has not come round for longer is held by a fiber, or waits for a processor: nothing is left to it.
+const HELD: Duration = Duration::from_millis(2);
 
 /// What a worker knows of its own load.
 pub(super) struct Placement {
@@ -50,8 +63,14 @@ pub(super) struct Placement {
     /// When the window began, and how long the worker slept in it.
     window: Cell<u64>,
     slept: Cell<u64>,
-    /// The share of time that it was awake in the window before.
+    /// The share of time that it was awake in the window before, and how many fibers it had then and has had ever since.
     busy: Cell<Busy>,
+    settled: Cell<u32>,
+    /// How many of the fibers that it started last stayed, one after the other.
+    run: Cell<u8>,
+    /// Whether the search that is going on left anything, and since when searches have, one after the other.
+    left: Cell<bool>,
+    left_since: Cell<Option<u64>>,
 }
 
 impl Placement {
@@ -65,6 +84,10 @@ impl Placement {
             window: Cell::new(now),
             slept: Cell::new(0),
             busy: Cell::new(0),
+            settled: Cell::new(0),
+            run: Cell::new(0),
+            left: Cell::new(false),
+            left_since: Cell::new(None),
         }
     }
 }
@@ -104,7 +127,7 @@ impl Worker {
 
     /// Who is to have a fiber that will stay, if not this worker.
     fn elsewhere(&self, fiber: &FiberRef, bounds: Bounds) -> Option<usize> {
-        let Placement { lot, pause, busy, .. } = &self.placement;
+        let Placement { lot, pause, .. } = &self.placement;
         if self.scheduler.workers() == 1 || self.seen_stage.get() != Stage::Running {
             return None;
         }
@@ -119,12 +142,13 @@ impl Worker {
             pause.set(left - 1);
             return None;
         }
-        let own = Figure { fibers: self.started(), busy: busy.get(), ..Figure::default() };
-        if own.weight() <= SLACK {
+        let fibers = self.started();
+        let own = Figure { fibers, busy: self.busy_with(fibers), ..Figure::default() };
+        if own.weight() <= FEW {
             return None;
         }
         let Some((worker, fibers)) = self.lighter(own.weight(), fiber, bounds) else {
-            pause.set(PAUSE);
+            pause.set((own.fibers / 16).min(PAUSE));
             return None;
         };
         lot.set((worker, (own.fibers.saturating_sub(fibers) / 8).min(LOT - 1)));
@@ -143,14 +167,70 @@ impl Worker {
             for worker in self.some_of(ring) {
                 let home = self.scheduler.homes[worker];
                 let seen = home.load.seen();
-                let weight = seen.weight() + seen.weight() / 8 + slack;
-                if weight < limit && seen.resting && home.load.stays(fiber.kind()) {
+                if !seen.resting {
+                    continue;
+                }
+                let weight = Figure { busy: self.lately(home, seen.busy), ..seen }.weight();
+                let weight = weight + weight / 16 + slack;
+                if weight < limit && home.load.stays(fiber.kind()) {
                     best = Some((worker, seen.fibers));
                     limit = weight;
                 }
             }
         }
         best
+    }
+
+    /// How busy a worker that sleeps was until a moment ago: what it said wears off while it sleeps.
+    fn lately(&self, home: &Home, busy: Busy) -> Busy {
+        let window = clock::nanoseconds(self.silence(home)).saturating_add(WINDOW);
+        (u64::from(busy) * WINDOW / window) as Busy
+    }
+
+    /// Whether to leave another worker's fresh fibers to it, for a moment. See [`leaves`].
+    pub(in crate::sched) fn leaves_to(&self, victim: usize) -> bool {
+        let Placement { run, left, left_since, .. } = &self.placement;
+        let own = self.started();
+        if !is_laden(run.get(), own) {
+            return false;
+        }
+        let home = self.scheduler.homes[victim];
+        let queued = |queues: &[Stealer<FiberRef>]| queues.get(victim).map_or(0, Stealer::len);
+        let queued = queued(&self.scheduler.stealers) + queued(&self.scheduler.bound);
+        if queued == 0 {
+            return false;
+        }
+        // What it spawned in this turn it has not said yet.
+        let theirs = home.load.seen().fibers.max(u32::try_from(queued).unwrap_or(u32::MAX));
+        let left_for = self.now.get() - left_since.get().unwrap_or(self.now.get());
+        let leaves = leaves(own, theirs, left_for, self.silence(home));
+        if leaves {
+            left.set(true);
+            left_since.set(Some(self.now.get() - left_for));
+        }
+        leaves
+    }
+
+    /// For how long a worker has not come round, to two milliseconds.
+    fn silence(&self, home: &Home) -> Duration {
+        clock::coarse_between(home.coarse_now.load(Relaxed), clock::coarse(self.now.get()))
+    }
+
+    /// Whether the search that has come back empty left anything to anybody.
+    pub(in crate::sched) fn has_left_some(&self) -> bool {
+        let left = self.placement.left.take();
+        if !left {
+            self.placement.left_since.set(None);
+        }
+        left
+    }
+
+    /// A fiber was resumed for the first time.
+    #[inline(always)]
+    pub(super) fn note_first(&self, kind: Kind, stayed: bool) {
+        self.home.load.note(kind, stayed);
+        let run = &self.placement.run;
+        run.set(if stayed { run.get().saturating_add(1) } else { 0 });
     }
 
     /// Some workers of a ring.
@@ -206,12 +286,15 @@ impl Worker {
         if self.scheduler.workers() == 1 {
             return;
         }
-        let Placement { lot, window, slept, busy, .. } = &self.placement;
+        let Placement { lot, window, slept, busy, settled, .. } = &self.placement;
         lot.set((0, 0));
+        let started = self.started();
+        settled.set(settled.get().min(started));
         let passed = self.now.get().saturating_sub(window.get());
         if passed > WINDOW {
             let awake = passed.saturating_sub(slept.get());
             busy.set((awake * u64::from(Busy::MAX) / passed) as Busy);
+            settled.set(started);
             window.set(self.now.get());
             slept.set(0);
         }
@@ -220,12 +303,15 @@ impl Worker {
 
     fn figure(&self, resting: bool) -> Figure {
         let queued = u32::try_from(self.stealable_len()).unwrap_or(u32::MAX);
-        Figure {
-            fibers: self.started().saturating_add(queued),
-            busy: self.placement.busy.get(),
-            resting,
-            taken: self.placement.taken.get(),
-        }
+        let fibers = self.started().saturating_add(queued);
+        Figure { fibers, busy: self.busy_with(fibers), resting, taken: self.placement.taken.get() }
+    }
+
+    /// How busy this worker is with so many fibers, as far as it can be known: nothing is known of those that came lately, and what has ended
+    /// keeps nobody busy.
+    fn busy_with(&self, fibers: u32) -> Busy {
+        let Placement { busy, settled, .. } = &self.placement;
+        known_busy(busy.get(), settled.get(), fibers)
     }
 
     /// Says that this worker sleeps, or does not any more.
@@ -236,5 +322,59 @@ impl Worker {
     /// The worker has slept for so many nanoseconds.
     pub(in crate::sched) fn count_slept(&self, nanoseconds: u64) {
         self.placement.slept.set(self.placement.slept.get() + nanoseconds);
+    }
+}
+
+/// How busy a worker is whose settled fibers kept it so busy, over all its fibers.
+///
+/// Otherwise the bursts of a program that makes one after the other go to and fro: each is work of which nothing is left when the next one
+/// begins, and who had the greater part of the last one would be given the smaller part.
+fn known_busy(busy: Busy, settled: u32, fibers: u32) -> Busy {
+    if settled >= fibers {
+        return busy;
+    }
+    (u64::from(busy) * u64::from(settled) / u64::from(fibers)) as Busy
+}
+
+/// Whether a worker that started so many fibers, the last of which stayed, goes by what others have.
+fn is_laden(run: u8, started: u32) -> bool {
+    run >= RUN && u64::from(started) * 256 > FEW
+}
+
+/// Whether a laden worker with nothing to do leaves another its fresh fibers, which will probably stay: because the other has less as it is.
+///
+/// Who takes what it finds whenever it has nothing else to do ends with all that the other was kept from starting: to start a fiber that waits
+/// takes no time, and says nothing of what it will ask for later. But a worker that a fiber holds starts nothing. So what is left for too long is taken.
+fn leaves(own: u32, theirs: u32, left_for: u64, silent: Duration) -> bool {
+    own >= theirs && left_for <= LEAVE && silent <= HELD
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_settled_fibers_keep_a_worker_busy() {
+        assert_eq!(known_busy(200, 100, 100), 200);
+        assert_eq!(known_busy(200, 100, 50), 200, "some have ended");
+        assert_eq!(known_busy(200, 100, 200), 100);
+        assert_eq!(known_busy(255, 1, 1000), 0, "what kept it busy has ended");
+        assert_eq!(known_busy(255, 0, 0), 255);
+    }
+
+    #[test]
+    fn those_are_laden_whose_fibers_stay() {
+        assert!(is_laden(RUN, 7) && is_laden(u8::MAX, u32::MAX));
+        assert!(!is_laden(RUN - 1, 1000), "some end at once");
+        assert!(!is_laden(RUN, 6), "they are few");
+    }
+
+    #[test]
+    fn who_has_more_leaves_the_rest_for_a_moment() {
+        let moment = Duration::ZERO;
+        assert!(leaves(500, 500, 0, moment) && leaves(600, 400, LEAVE, HELD));
+        assert!(!leaves(499, 500, 0, moment), "its share is not complete");
+        assert!(!leaves(600, 400, LEAVE + 1, moment), "it waited for long enough");
+        assert!(!leaves(600, 400, 0, 2 * HELD), "the other is held");
     }
 }

@@ -55,7 +55,7 @@ impl Worker {
         let slot = unsafe { slot::occupy(slot, fiber, stack, fiber_main) };
         slot.begin(slot.header().identity.priority(), slot.header().roam.is_migratable());
         let ended = self.resume(slot);
-        self.home.load.note(kind, !ended);
+        self.note_first(kind, !ended);
     }
 
     pub(super) fn take_stack(&self, fiber: &Header) -> Result<Stack, StackError> {
