@@ -88,7 +88,8 @@ pub(crate) fn sleep_until(current: Current<'_>, deadline: u64) {
     let fired = Flag::new();
     current.may_suspend(Reason::Sleep);
     current.interruption_point();
-    let _timer = Timer::set(current, deadline, &fired);
+    // A timer also where none would ever fire: who sleeps for as long as there is has asked for that, and it is no deadlock.
+    let _timer = Timer::set(current, deadline.min(NEVER - 1), &fired);
     while !fired.get() {
         current.suspend(Reason::Sleep);
         if !fired.get() {

@@ -16,7 +16,7 @@ checks! {
     a_panic_that_nobody_joins_is_reported, cancellation_calls_no_panic_hook, a_payload_may_panic_when_it_is_dropped,
     spawning_without_a_runtime_says_what_to_do, calls_that_need_a_fiber_say_so, deadlocks_end_the_process,
     a_deadlock_that_a_thread_joins_late_ends_the_process, a_stall_beside_another_thread_is_reported_once,
-    a_wait_that_will_end_is_no_deadlock, a_thread_that_was_woken_may_take_its_time, an_overflow_names_the_fiber_and_the_cure,
+    a_wait_that_will_end_is_no_deadlock, a_sleep_without_end_is_no_deadlock, a_thread_that_was_woken_may_take_its_time, an_overflow_names_the_fiber_and_the_cure,
     an_overflow_of_a_coroutine_says_so,
     faults_that_are_not_ours_stay_what_they_were, sigquit_prints_the_dump, sigquit_kills_unless_asked_otherwise,
     the_environment_wins, an_environment_that_makes_no_sense_is_an_error, main_ends_as_std_does, stacks_are_measured_when_asked,
@@ -108,6 +108,15 @@ fn a_wait_that_will_end_is_no_deadlock() {
     std::thread::sleep(std::time::Duration::from_millis(30));
     let _peer = TcpStream::connect(("127.0.0.1", line[5..].parse().unwrap())).unwrap();
     server.end().with_code(0).not_saying(&["all fibers wait"]);
+}
+
+fn a_sleep_without_end_is_no_deadlock() {
+    let mut sleeper = start("sleep_without_end", &[]);
+    sleeper.line_with("asleep");
+    // It would have been found out before one that began later.
+    run("deadlock_in_run", &[]).with_code(2);
+    sleeper.signal(libc::SIGTERM);
+    sleeper.end().by_signal(libc::SIGTERM).not_saying(&["all fibers wait"]);
 }
 
 fn a_thread_that_was_woken_may_take_its_time() {

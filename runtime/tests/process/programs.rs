@@ -26,7 +26,7 @@ macro_rules! programs {
 
 programs! {
     detached_panics, cancelled_quietly, payload_that_panics, spawn_without_runtime, calls_off_a_fiber,
-    deadlock_in_run, deadlock_in_join, deadlock_of_locks, deadlock_in_scope, deadlock_in_channel, deadlock_in_main,
+    sleep_without_end, deadlock_in_run, deadlock_in_join, deadlock_of_locks, deadlock_in_scope, deadlock_in_channel, deadlock_in_main,
     deadlock_of_two_runtimes, deadlock_beside_blocking_threads, deadlock_beside_a_resting_lookout, deadlock_beside_the_kernels_threads, stall_with_another_thread, timer_pending, accept_pending, woken_threads_are_not_blocked,
     other_runtime_busy, overflow_in_task, overflow_in_builder, overflow_in_thread, overflow_in_coroutine,
     overflow_in_coroutine_of_fiber, null_pointer, sigquit, settings, panic_in_main,
@@ -138,6 +138,12 @@ fn calls_off_a_fiber() -> ExitCode {
     for call in calls {
         assert!(catch_unwind(call).is_err());
     }
+    ExitCode::SUCCESS
+}
+
+fn sleep_without_end() -> ExitCode {
+    eprintln!("asleep");
+    runtime(2).run(|| fiber::time::sleep(Duration::MAX));
     ExitCode::SUCCESS
 }
 
