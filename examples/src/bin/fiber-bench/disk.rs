@@ -30,7 +30,8 @@ pub(crate) fn random_reads(
     if direct {
         options.custom_flags(rustix::fs::OFlags::DIRECT.bits().cast_signed());
     }
-    let file = Arc::new(options.open(path)?);
+    let file = options.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = Arc::new(file);
     let blocks = file.metadata()?.len() / BLOCK as u64;
     if blocks == 0 {
         return Err("the file has no whole block of 4 KiB".into());

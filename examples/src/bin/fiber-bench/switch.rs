@@ -1,6 +1,7 @@
 //! What is done so often that nanoseconds count: yields, spawns, messages, locks.
 
 use crate::report::{Measured, processor_seconds};
+use fiber::runtime::current_worker;
 use fiber::sync::{Barrier, Mutex, mpsc};
 use fiber::{JoinError, JoinHandle};
 use std::hint::black_box;
@@ -74,7 +75,7 @@ pub(crate) fn spawn(n: usize, batch: usize) -> Result<Measured, JoinError> {
 pub(crate) fn ping_pong(rounds: usize) -> Result<Measured, JoinError> {
     let (to_other, from_one) = mpsc::sync_channel::<usize>(1);
     let (to_one, from_other) = mpsc::sync_channel::<usize>(1);
-    let other = fiber::spawn(move || from_one.iter().try_for_each(|ball| to_one.send(ball)));
+    let other = fiber::spawn(move || (from_one.iter().try_for_each(|ball| to_one.send(ball)), current_worker()));
     let one = fiber::spawn(move || {
         let back_and_forth = |ball| {
             to_other.send(ball).expect("the other is there");
@@ -84,9 +85,13 @@ pub(crate) fn ping_pong(rounds: usize) -> Result<Measured, JoinError> {
         back_and_forth(0);
         let (begin, busy) = (Instant::now(), processor_seconds());
         (0..rounds).for_each(back_and_forth);
-        (begin.elapsed(), processor_seconds() - busy)
+        (begin.elapsed(), processor_seconds() - busy, current_worker())
     });
-    let (time, busy) = one.join()?;
-    other.join()?.expect("it is there until the end");
-    Ok(Measured::new("pingpong", nanoseconds_each(time, rounds), "ns").with("rounds", rounds).and("cpu_s", busy))
+    let (time, busy, here) = one.join()?;
+    let (done, there) = other.join()?;
+    done.expect("it is there until the end");
+    // With several workers both cases happen, and they differ by what it takes to wake a thread.
+    let apart = u8::from(here != there);
+    let measured = Measured::new("pingpong", nanoseconds_each(time, rounds), "ns").with("rounds", rounds);
+    Ok(measured.and("cpu_s", busy).and("apart", apart))
 }

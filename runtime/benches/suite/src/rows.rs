@@ -79,6 +79,8 @@ pub(crate) struct Row {
     pub(crate) title: String,
     pub(crate) workers: usize,
     work: Work,
+    /// A file that is read before each run, so that the page cache has it.
+    cached: Option<PathBuf>,
     /// The first decides.
     pub(crate) columns: Vec<Column>,
     pub(crate) more_is_better: bool,
@@ -105,7 +107,7 @@ impl Row {
     fn bench(title: String, workers: usize, arguments: &[&dyn ToString], columns: Vec<Column>) -> Row {
         let work = Work::Bench(arguments.iter().map(|argument| argument.to_string()).collect());
         let subjects = subjects(if workers == 1 { &TASKS } else { &SEVERAL });
-        Row { title, workers, work, columns, more_is_better: false, subjects, point: None }
+        Row { title, workers, work, cached: None, columns, more_is_better: false, subjects, point: None }
     }
 
     fn server(title: String, place: &Place, http: bool, connections: usize, depth: usize) -> Row {
@@ -118,7 +120,7 @@ impl Row {
         let work = Work::Server { http, connections, depth, seconds: place.seconds() * 2.0 };
         let mut subjects = subjects(&TASKS);
         subjects.extend([Subject::Peer(Peer::Epoll), Subject::Peer(Peer::Uring)]);
-        Row { title, workers: 1, work, columns, more_is_better: false, subjects, point: None }
+        Row { title, workers: 1, work, cached: None, columns, more_is_better: false, subjects, point: None }
     }
 
     fn on_plot(mut self, plot: &'static str, at: usize) -> Row {
@@ -150,6 +152,10 @@ impl Row {
     }
 
     fn measure_once(&self, programs: &Programs, subject: Subject) -> Result<Figures, String> {
+        if let Some(file) = &self.cached {
+            let read = File::open(file).and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()));
+            read.map_err(|error| error.to_string())?;
+        }
         match &self.work {
             Work::Bench(arguments) => programs.run(subject, self.workers, arguments),
             &Work::Server { http, connections, depth, seconds } => {
@@ -280,6 +286,7 @@ pub(crate) fn all(place: &Place) -> Vec<Row> {
         let mut row = Row::bench(format!("random reads of 4 KiB {cache}, {depth} at a time"), 1, &arguments, columns)
             .beside(&peers);
         row.more_is_better = true;
+        row.cached = (!direct).then(|| place.file.clone());
         rows.push(row);
     }
     rows

@@ -39,7 +39,7 @@ pub(crate) fn is_limit(subject: Subject) -> bool {
 pub(crate) fn section(row: &Row, outcomes: &Outcomes) -> String {
     let mut text = format!("\n### {}\n\n|  |", capitalised(&row.title));
     row.columns.iter().for_each(|column| write!(text, " {} |", column.title).expect("a string grows"));
-    text += " to fiber |\n|---|";
+    text += " fiber's lead |\n|---|";
     row.columns.iter().for_each(|_| text += "---:|");
     text += "---:|\n";
     for (subject, outcome) in outcomes {
@@ -51,9 +51,8 @@ pub(crate) fn section(row: &Row, outcomes: &Outcomes) -> String {
                     let shown = value(column, rounds).map_or_else(|| "-".to_owned(), figure);
                     write!(text, " {shown} |").expect("a string grows");
                 }
-                let ratio =
-                    lead(row, outcomes, *subject).map(|lead| if row.more_is_better { 1.0 / lead } else { lead });
-                writeln!(text, " {} |", ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")))
+                let lead = lead(row, outcomes, *subject);
+                writeln!(text, " {} |", lead.map_or_else(|| "-".to_owned(), |lead| format!("{lead:.2}")))
                     .expect("a string grows");
             }
             Err(why) => {
@@ -69,7 +68,7 @@ pub(crate) fn section(row: &Row, outcomes: &Outcomes) -> String {
 /// All of it: first what is ahead of what, then every row.
 pub(crate) fn document(results: &[(Row, Outcomes)], rounds: usize) -> String {
     let mut text = format!(
-        "{}. Medians of {rounds} rounds.\n\n|  | fiber | the best peer |  | its ratio to fiber |\n|---|---:|---:|---|---:|\n",
+        "{}. Medians of {rounds} rounds.\n\n|  | fiber | the best peer |  | how far ahead fiber is |\n|---|---:|---:|---|---:|\n",
         machine::describe()
     );
     for (row, outcomes) in results {
@@ -88,8 +87,7 @@ pub(crate) fn document(results: &[(Row, Outcomes)], rounds: usize) -> String {
         let Some(ours) = of(Subject::Fiber) else { continue };
         let (theirs, name, ratio) = match best {
             Some((rival, lead, theirs)) => {
-                let ratio = if row.more_is_better { 1.0 / lead } else { lead };
-                let shown = if lead < 1.0 { format!("**{ratio:.2}**") } else { format!("{ratio:.2}") };
+                let shown = if lead < 1.0 { format!("**{lead:.2}**") } else { format!("{lead:.2}") };
                 (figure(theirs), rival.name(), shown)
             }
             None => ("-".to_owned(), "", String::new()),
