@@ -37,6 +37,7 @@ chapters! {
     seeing: "src/seeing.md",
     how_it_works: "src/how-it-works.md",
     scheduling: "src/scheduling.md",
+    performance: "src/performance.md",
     promises: "src/promises.md",
     limits: "src/limits.md",
     coming_from: "src/coming-from.md",

@@ -31,7 +31,7 @@ impl Subject {
 pub(crate) type Figures = BTreeMap<String, f64>;
 
 /// A process that takes longer is ended.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the programs are.
 pub(crate) struct Programs {
