@@ -382,8 +382,11 @@ impl Drop for AltStack {
         if !restored && !off {
             // Somebody put another one in front and may put ours back: then it has to be there.
             std::mem::forget(memory);
-        } else if kept().len() < KEPT {
-            kept().extend(memory);
+            return;
+        }
+        let mut kept = kept();
+        if kept.len() < KEPT {
+            kept.extend(memory);
         }
     }
 }

@@ -240,6 +240,7 @@ impl Slot {
 
 impl Own {
     /// The fiber's slot, while it has one.
+    #[inline]
     pub(crate) fn taken_slot(&self) -> Option<&Slot> {
         // SAFETY: slots are never unmapped.
         self.slot.get().map(|slot| unsafe { slot.as_ref() })

@@ -25,6 +25,8 @@ const MPOL_F_MEMS_ALLOWED: libc::c_int = 1 << 2;
 
 /// The kernel's own limit on NUMA nodes (`CONFIG_NODES_SHIFT` is at most 10).
 const MOST_NODES: usize = 1024;
+/// Nodes in a word of the kernel's masks.
+const WORD: usize = libc::c_ulong::BITS as usize;
 
 /// The size of a page in bytes: 4 KiB on x86-64, 4, 16 or 64 KiB on aarch64.
 #[inline]
@@ -101,7 +103,6 @@ impl Mapping {
     ///
     /// `EINVAL` for a node that does not exist, `ENOSYS` from a kernel without NUMA, `EPERM` where a sandbox forbids the call.
     pub(crate) fn prefer_node(&self, node: u32) -> io::Result<()> {
-        const WORD: usize = libc::c_ulong::BITS as usize;
         let mut mask = [0 as libc::c_ulong; MOST_NODES / WORD];
         let node = node as usize;
         *mask.get_mut(node / WORD).ok_or(io::ErrorKind::InvalidInput)? |= 1 << (node % WORD);
@@ -243,7 +244,6 @@ pub(crate) fn max_map_count() -> Option<usize> {
 /// The NUMA nodes from which the calling thread may have memory (get_mempolicy(2)); `None` from a kernel without NUMA, or where a sandbox forbids
 /// the call.
 pub(crate) fn allowed_nodes() -> Option<Vec<usize>> {
-    const WORD: usize = libc::c_ulong::BITS as usize;
     let mut mask = [0 as libc::c_ulong; MOST_NODES / WORD];
     let nowhere = ptr::null_mut::<libc::c_int>();
     // SAFETY: the kernel writes the bits of `mask`, of which there are as many as it is told, and nothing else.

@@ -143,9 +143,8 @@ impl Worker {
     #[inline]
     pub(crate) fn look_at(&self, fiber: &Header) {
         debug_assert!(!fiber.roam.is_migratable(), "it may be elsewhere");
-        if let Some(slot) = fiber.own.slot.get() {
-            // SAFETY: slots are never unmapped, and this one is the fiber's: it has not ended.
-            self.wake(unsafe { slot.as_ref() });
+        if let Some(slot) = fiber.own.taken_slot() {
+            self.wake(slot);
         } else {
             self.hurry(fiber);
         }
