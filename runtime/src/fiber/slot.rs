@@ -19,19 +19,18 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, fence};
 
 /// What a started fiber is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Phase {
     /// In its worker's ready queue, or about to be.
-    Ready = 0,
+    Ready,
     /// On its worker's processor. Set by the fiber itself, once it is on its stack, and ended by it before it leaves: a signal handler
     /// that finds it knows that it has not come between two stacks.
-    Running = 1,
+    Running,
     /// Suspended; in nobody's queue.
-    Waiting = 2,
+    Waiting,
 }
 
 /// One started fiber, as its worker sees it.
@@ -41,9 +40,13 @@ pub(crate) struct Slot {
     context: UnsafeCell<MaybeUninit<Context>>,
     /// The fiber's record, as `FiberRef::into_raw` gave it: with the right to all of the record, not to its header alone.
     header: Cell<*mut Header>,
-    /// `Phase` in the lowest two bits, the priority in the next two, `COROUTINES`, and `ROAMS`; `Reason` in the second byte; above, what the
-    /// context wants kept about where the fiber last suspended.
-    status: AtomicU32,
+    /// `READY`, `RUNNING`, or `WAITING` and what follows, one for each `Reason`. A byte of its own: it changes twice in each suspension, and is
+    /// written without being read, so that no change waits for the one before.
+    state: AtomicU8,
+    /// What stays from one suspension to the next: the priority, `COROUTINES`, `ROAMS`.
+    traits: AtomicU8,
+    /// What the context wants kept about where the fiber last suspended.
+    depth: AtomicU16,
     /// When the fiber last changed to waiting, in the worker's coarse clock.
     since: AtomicU32,
 }
@@ -85,7 +88,9 @@ impl Slot {
         Slot {
             context: UnsafeCell::new(MaybeUninit::uninit()),
             header: Cell::new(ptr::null_mut()),
-            status: AtomicU32::new(0),
+            state: AtomicU8::new(READY),
+            traits: AtomicU8::new(0),
+            depth: AtomicU16::new(0),
             since: AtomicU32::new(0),
         }
     }
@@ -123,84 +128,84 @@ impl Slot {
 
     #[inline(always)]
     pub(crate) fn phase(&self) -> Phase {
-        phase_of(self.status.load(Relaxed))
+        phase_of(self.state.load(Relaxed))
     }
 
+    /// Notes that the fiber is in a queue, or about to be, or has ended.
     #[inline(always)]
-    pub(crate) fn set_phase(&self, phase: Phase) {
-        self.status.store(self.status.load(Relaxed) & (DEPTH | LASTING) | phase as u32, Relaxed);
+    pub(crate) fn set_ready(&self) {
+        self.state.store(READY, Relaxed);
+    }
+
+    /// Notes that the fiber runs. By the fiber itself.
+    #[inline(always)]
+    pub(crate) fn set_running(&self) {
+        self.state.store(RUNNING, Relaxed);
     }
 
     /// Whether the fiber's priority is the ordinary one.
     #[inline(always)]
     pub(crate) fn is_normal(&self) -> bool {
-        self.status.load(Relaxed) & PRIORITY == 0
+        self.traits.load(Relaxed) & PRIORITY == 0
     }
 
     /// The priority that the fiber has at present.
     pub(crate) fn priority(&self) -> Priority {
-        priority_of(self.status.load(Relaxed))
+        priority_of(self.traits.load(Relaxed))
     }
 
     /// Changes the priority of the fiber. Its place in a queue does not follow.
     pub(crate) fn set_priority(&self, priority: Priority) {
-        self.status.store(self.status.load(Relaxed) & !PRIORITY | bits_of(priority), Relaxed);
+        self.traits.store(self.traits.load(Relaxed) & !PRIORITY | bits_of(priority), Relaxed);
     }
 
     /// Notes that the running fiber is about to yield.
     #[inline(always)]
     pub(crate) fn set_yielding(&self) {
-        self.status.store(self.depth() | self.lasting_bits() | Phase::Ready as u32, Relaxed);
+        self.keep_depth();
+        self.set_ready();
     }
 
     /// Notes that the fiber waits, for what, and since when.
     #[inline(always)]
     pub(crate) fn set_waiting(&self, reason: Reason, now: u32) {
-        let what = Phase::Waiting as u32 | u32::from(reason as u8) << 8;
-        self.status.store(self.depth() | self.lasting_bits() | what, Relaxed);
+        self.keep_depth();
         self.since.store(now, Relaxed);
+        self.state.store(WAITING + reason as u8, Relaxed);
     }
 
     /// Notes what the fiber is like that is about to start here.
     #[inline(always)]
     pub(crate) fn begin(&self, priority: Priority, roams: bool) {
-        self.status.store(bits_of(priority) | if roams { ROAMS } else { 0 }, Relaxed);
+        self.state.store(READY, Relaxed);
+        self.traits.store(bits_of(priority) | if roams { ROAMS } else { 0 }, Relaxed);
     }
 
     /// Notes that a coroutine is entered on the running fiber.
     pub(crate) fn note_coroutines(&self) {
-        self.status.store(self.status.load(Relaxed) | COROUTINES, Relaxed);
+        self.traits.store(self.traits.load(Relaxed) | COROUTINES, Relaxed);
     }
 
     /// Whether a coroutine was ever entered on the fiber. Here and not in its record, because every suspension asks, and most need nothing of the
     /// record: its cache line, and where it is in memory, would be one miss more for each of many fibers.
     #[inline(always)]
     pub(crate) fn has_coroutines(&self) -> bool {
-        self.status.load(Relaxed) & COROUTINES != 0
+        self.traits.load(Relaxed) & COROUTINES != 0
     }
 
     /// Whether the fiber here, or that was here last, may move. From any thread.
     #[inline(always)]
     pub(crate) fn roams(&self) -> bool {
-        ROAMS != 0 && self.roams_bit() != 0
+        ROAMS != 0 && self.traits.load(Relaxed) & ROAMS != 0
     }
 
-    /// What a status keeps for as long as the fiber lives, until it is changed.
+    /// Notes how deep the running fiber's stack is here, if the context wants it.
     #[inline(always)]
-    fn lasting_bits(&self) -> u32 {
-        self.status.load(Relaxed) & LASTING
-    }
-
-    #[inline(always)]
-    fn roams_bit(&self) -> u32 {
-        if ROAMS == 0 { 0 } else { self.status.load(Relaxed) & ROAMS }
-    }
-
-    /// How deep the running fiber's stack is here, as `status` has it.
-    #[inline(always)]
-    fn depth(&self) -> u32 {
+    fn keep_depth(&self) {
         // SAFETY: a fiber runs in the slot.
-        u32::from(unsafe { self.context() }.depth()) << 16
+        if let Some(depth) = unsafe { self.context() }.depth() {
+            self.depth.store(depth, Relaxed);
+        }
     }
 
     /// About where the fiber's stack ended when it last suspended.
@@ -211,7 +216,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) unsafe fn suspended_at(&self) -> usize {
         // SAFETY: passed on to the caller.
-        unsafe { self.context() }.suspended_at((self.status.load(Relaxed) >> 16) as u16)
+        unsafe { self.context() }.suspended_at(|| self.depth.load(Relaxed))
     }
 
     /// Runs the fiber until it suspends or ends; `true` once it has ended.
@@ -234,7 +239,19 @@ impl Slot {
     pub(crate) unsafe fn suspend(&self) {
         // SAFETY: passed on to the caller.
         unsafe { self.context().suspend() }
-        self.set_phase(Phase::Running);
+        self.set_running();
+    }
+
+    /// Suspends the fiber in favour of another one, as if its worker resumed that; returns when the first is resumed.
+    ///
+    /// # Safety
+    ///
+    /// Called on the fiber of this slot itself. `next` is taken, by a fiber of the same worker, which is not running.
+    #[inline(always)]
+    pub(crate) unsafe fn hand_over(&self, next: &Slot) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.context().hand_over(next.context()) }
+        self.set_running();
     }
 }
 
@@ -247,40 +264,40 @@ impl Own {
     }
 }
 
-/// The bits of the depth in a status.
-const DEPTH: u32 = 0xffff_0000;
-/// The bits of the priority: zero for the ordinary one, so that one test tells.
-const PRIORITY: u32 = 0b1100;
+const READY: u8 = 0;
+const RUNNING: u8 = 1;
+/// The first of the states of a fiber that waits.
+const WAITING: u8 = 2;
 
-fn bits_of(priority: Priority) -> u32 {
+/// The bits of the priority: zero for the ordinary one, so that one test tells.
+const PRIORITY: u8 = 0b11;
+/// The bit of a fiber on which a coroutine was entered.
+const COROUTINES: u8 = 0x40;
+/// The bit of a fiber that may move; none without the feature.
+const ROAMS: u8 = if cfg!(feature = "migrate") { 0x80 } else { 0 };
+
+fn bits_of(priority: Priority) -> u8 {
     match priority {
-        Priority::Normal => 0b0000,
-        Priority::High => 0b0100,
-        Priority::Low => 0b1000,
-        Priority::Idle => 0b1100,
+        Priority::Normal => 0,
+        Priority::High => 1,
+        Priority::Low => 2,
+        Priority::Idle => 3,
     }
 }
 
-fn priority_of(status: u32) -> Priority {
-    match status & PRIORITY {
-        0b0000 => Priority::Normal,
-        0b0100 => Priority::High,
-        0b1000 => Priority::Low,
+fn priority_of(traits: u8) -> Priority {
+    match traits & PRIORITY {
+        0 => Priority::Normal,
+        1 => Priority::High,
+        2 => Priority::Low,
         _ => Priority::Idle,
     }
 }
 
-/// The bit of a status that says that the fiber may move; none without the feature.
-const ROAMS: u32 = if cfg!(feature = "migrate") { 0x80 } else { 0 };
-/// The bit of a status that says that a coroutine was entered on the fiber.
-const COROUTINES: u32 = 0x40;
-/// What stays from one suspension to the next.
-const LASTING: u32 = PRIORITY | COROUTINES | ROAMS;
-
-fn phase_of(status: u32) -> Phase {
-    match status & 0b11 {
-        0 => Phase::Ready,
-        1 => Phase::Running,
+fn phase_of(state: u8) -> Phase {
+    match state {
+        READY => Phase::Ready,
+        RUNNING => Phase::Running,
         _ => Phase::Waiting,
     }
 }
@@ -327,7 +344,8 @@ impl SlotInfo {
         if id == 0 {
             return None;
         }
-        let status = slot.status.load(Relaxed);
+        let state = slot.state.load(Relaxed);
+        let traits = slot.traits.load(Relaxed);
         let since = slot.since.load(Relaxed);
         let task = self.task.load(Relaxed);
         let site = self.site.load(Relaxed);
@@ -340,14 +358,13 @@ impl SlotInfo {
         if self.id.load(Relaxed) != id {
             return None;
         }
-        let phase = phase_of(status);
         Some(Observed {
             id,
             // SAFETY: only `publish` stores here, and it stores `'static` references or null.
             task: unsafe { task.as_ref() },
-            phase,
-            priority: priority_of(status),
-            reason: (phase == Phase::Waiting).then(|| Reason::from_number((status >> 8) as u8)).flatten(),
+            phase: phase_of(state),
+            priority: priority_of(traits),
+            reason: state.checked_sub(WAITING).and_then(Reason::from_number),
             since,
             // SAFETY: as for the task.
             site: unsafe { site.as_ref() },

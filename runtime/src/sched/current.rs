@@ -5,7 +5,7 @@ use super::worker::{After, OPERATIONS, Worker};
 use crate::fiber::Reason;
 use crate::fiber::nested::{Section, is_raised_on_thread};
 use crate::fiber::record::{FiberRef, Header};
-use crate::fiber::slot::Slot;
+use crate::fiber::slot::{Phase, Slot};
 use crate::sys::stderr::say;
 use std::cell::Cell;
 use std::panic::Location;
@@ -72,8 +72,11 @@ impl<'a> Current<'a> {
     /// Suspends the fiber until somebody wakes it, for whatever cause: the caller looks at its condition and, if it does not
     /// hold, suspends again.
     ///
-    /// `publish` runs after the switch, on the scheduler's stack, and tells the world that the fiber waits; so no waker can
-    /// see a fiber that still runs. It says whether the fiber has to wait at all: `false` makes it ready at once.
+    /// `publish` tells the world that the fiber waits, and says whether it has to wait at all; if not, it goes on.
+    ///
+    /// A fiber that stays with its worker is resumed by that alone, after it has switched away: whoever wakes it from elsewhere does so by way of
+    /// the worker's inbox, which is looked at between fibers. So it publishes before it switches. One that may move can be taken by another worker at
+    /// once: for that `publish` runs after the switch, on the scheduler's stack.
     #[inline]
     pub(crate) fn suspend_then<F: FnMut() -> bool>(&self, reason: Reason, mut publish: F) {
         /// # Safety
@@ -87,8 +90,22 @@ impl<'a> Current<'a> {
         let Some(spans) = own.spans.leave() else {
             return;
         };
-        self.worker().after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
-        self.wait(reason);
+        if self.slot.roams() {
+            self.worker().after.set(Some(After { call: call::<F>, data: ptr::from_mut(&mut publish).cast() }));
+            self.wait(reason);
+        } else {
+            self.set_waiting(reason);
+            let has_to_wait = publish();
+            match self.slot.phase() {
+                Phase::Waiting if has_to_wait => self.switch(),
+                // Woken already: it is queued, and has to leave to be resumed.
+                Phase::Ready => self.switch(),
+                _ => {
+                    self.slot.set_running();
+                    charge();
+                }
+            }
+        }
         own.spans.enter(spans);
     }
 
@@ -103,8 +120,13 @@ impl<'a> Current<'a> {
     }
 
     fn wait(&self, reason: Reason) {
-        self.slot.set_waiting(reason, self.worker().home.coarse_now.load(Relaxed));
+        self.set_waiting(reason);
         self.switch();
+    }
+
+    #[inline]
+    fn set_waiting(&self, reason: Reason) {
+        self.slot.set_waiting(reason, self.worker().home.coarse_now.load(Relaxed));
     }
 
     /// Lets the other fibers of the worker run, and then goes on.
@@ -113,8 +135,11 @@ impl<'a> Current<'a> {
         let own = &self.header().own;
         if let Some(spans) = own.spans.leave() {
             self.slot.set_yielding();
-            self.requeue(|worker| worker.enqueue(self.slot));
-            self.switch();
+            // SAFETY: `self` is the running fiber.
+            if self.is_unwinding() || !unsafe { self.worker().pass_on(self.slot) } {
+                self.requeue(|worker| worker.enqueue(self.slot));
+                self.switch();
+            }
             own.spans.enter(spans);
         }
     }
@@ -191,7 +216,7 @@ impl<'a> Current<'a> {
             return;
         }
         // SAFETY: `self` is the running fiber (`get` made it so, and it cannot leave the fiber).
-        unsafe { self.slot.suspend() };
+        unsafe { self.worker().leave(self.slot) };
     }
 
     /// A destructor waits while a panic unwinds this fiber. Its siblings will see `std::thread::panicking()`; the worker counts

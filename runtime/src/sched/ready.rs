@@ -51,10 +51,7 @@ impl ReadyQueue {
             self.grow();
         }
         let tail = self.tail.get();
-        // SAFETY: the queue is `!Sync` and no borrow of the ring outlives a method.
-        let ring = unsafe { &mut *self.ring.get() };
-        let mask = ring.len() - 1;
-        ring[tail & mask] = NonNull::from(slot);
+        self.put(tail, slot);
         self.tail.set(tail.wrapping_add(1));
     }
 
@@ -64,17 +61,27 @@ impl ReadyQueue {
         if head == self.tail.get() {
             return None;
         }
-        let ring = self.ring();
-        let slot = ring[head & (ring.len() - 1)];
+        let slot = self.at(head);
         self.head.set(head.wrapping_add(1));
         Some(slot)
+    }
+
+    /// Takes the first out and puts this one in behind the last; nothing, and `None`, if the queue is empty.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, slot: &Slot) -> Option<NonNull<Slot>> {
+        let first = self.pop()?;
+        // There is room now.
+        let tail = self.tail.get();
+        self.put(tail, slot);
+        self.tail.set(tail.wrapping_add(1));
+        Some(first)
     }
 
     /// Takes a fiber out, wherever it is; `false` if it is not there. Those before it move up by one.
     #[cold]
     pub(crate) fn remove(&self, slot: &Slot) -> bool {
         let (head, len) = (self.head.get(), self.len());
-        // SAFETY: as in `push`.
+        // SAFETY: as in `ring`.
         let ring = unsafe { &mut *self.ring.get() };
         let mask = ring.len() - 1;
         let Some(found) = (0..len).find(|&ahead| ring[head.wrapping_add(ahead) & mask] == NonNull::from(slot)) else {
@@ -94,13 +101,28 @@ impl ReadyQueue {
         if ahead >= self.len() {
             return None;
         }
+        Some(self.at(self.head.get().wrapping_add(ahead)))
+    }
+
+    #[inline(always)]
+    fn at(&self, position: usize) -> NonNull<Slot> {
         let ring = self.ring();
-        Some(ring[self.head.get().wrapping_add(ahead) & (ring.len() - 1)])
+        // SAFETY: the ring is a power of two long, so this is within it.
+        unsafe { *ring.get_unchecked(position & (ring.len() - 1)) }
+    }
+
+    #[inline(always)]
+    fn put(&self, position: usize, slot: &Slot) {
+        // SAFETY: as in `ring`.
+        let ring = unsafe { &mut *self.ring.get() };
+        let mask = ring.len() - 1;
+        // SAFETY: as in `at`.
+        unsafe { *ring.get_unchecked_mut(position & mask) = NonNull::from(slot) };
     }
 
     #[inline(always)]
     fn ring(&self) -> &[NonNull<Slot>] {
-        // SAFETY: as in `push`.
+        // SAFETY: the queue is `!Sync` and no borrow of the ring outlives a method.
         unsafe { &*self.ring.get() }
     }
 
@@ -114,7 +136,7 @@ impl ReadyQueue {
             let position = self.head.get().wrapping_add(index);
             new[position & mask] = old[position & (old.len() - 1)];
         }
-        // SAFETY: as in `push`; `old` is not used again.
+        // SAFETY: as in `ring`; `old` is not used again.
         unsafe { *self.ring.get() = new };
     }
 }
@@ -143,5 +165,26 @@ mod tests {
         let left = (150..900).filter(|index| ![150, 700, 899].contains(index));
         left.for_each(|index| assert_eq!(queue.pop(), Some(slots[index])));
         assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn a_full_ring_rotates() {
+        let slab = Box::leak(Box::new(SlotSlab::new()));
+        let mut free = Vec::new();
+        (0..4).for_each(|_| slab.grow(&mut free));
+        // SAFETY: the slab is leaked.
+        let slots: Vec<_> = free.iter().map(|&(slot, _)| unsafe { slot.as_ref() }).collect();
+        let queue = ReadyQueue::new();
+        assert_eq!(queue.rotate(slots[0]), None);
+        assert!(queue.is_empty());
+        slots[..256].iter().for_each(|slot| queue.push(slot));
+        let mut outside = slots[256];
+        for index in 0..1000 {
+            let first = queue.rotate(outside).unwrap();
+            assert_eq!(first, NonNull::from(slots[index % 257]));
+            // SAFETY: the slab is leaked.
+            outside = unsafe { first.as_ref() };
+        }
+        assert_eq!(queue.len(), 256);
     }
 }

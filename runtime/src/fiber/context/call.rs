@@ -61,17 +61,29 @@ impl Context {
         unsafe { (*self.suspender.get()).suspend(()) }
     }
 
+    /// Whether [`hand_over`](Self::hand_over) is to be used: a coroutine of corosensei's returns to whoever called it.
+    pub(crate) const HANDS_OVER: bool = false;
+
+    /// Not with this engine.
+    ///
+    /// # Safety
+    ///
+    /// Not called.
+    pub(crate) unsafe fn hand_over(&self, _: &Context) {
+        unreachable!("this engine goes by way of the worker");
+    }
+
     /// What is to be kept about how deep the running flow's stack is here, in sixteen bits, for [`suspended_at`](Self::suspended_at).
     #[inline(always)]
-    pub(crate) fn depth(&self) -> u16 {
+    pub(crate) fn depth(&self) -> Option<u16> {
         let mark = 0_u8;
-        (self.suspender.get().addr().wrapping_sub((&raw const mark).addr()) / CACHE_LINE) as u16
+        Some((self.suspender.get().addr().wrapping_sub((&raw const mark).addr()) / CACHE_LINE) as u16)
     }
 
     /// About where the stack of the suspended flow ends, of which [`depth`](Self::depth) said this shortly before.
     #[inline(always)]
-    pub(crate) fn suspended_at(&self, depth: u16) -> usize {
-        self.suspender.get().addr().wrapping_sub((usize::from(depth) + 1) * CACHE_LINE)
+    pub(crate) fn suspended_at(&self, depth: impl FnOnce() -> u16) -> usize {
+        self.suspender.get().addr().wrapping_sub((usize::from(depth()) + 1) * CACHE_LINE)
     }
 
     /// The stack, whose bounds are `bounds`, to be used again.

@@ -1,7 +1,7 @@
 //! The same tests for whichever engine was chosen.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod registers;
+pub(super) mod registers;
 
 use super::Context;
 use crate::fiber::stack::{SizeClass, Stack, StackBounds, StackCache, StackConfig, StackPool};
@@ -15,20 +15,20 @@ use std::sync::Arc;
 type Closure = Box<dyn FnOnce(&Flow)>;
 
 /// A flow of control that runs a closure, on a stack of its own.
-struct Flow {
+pub(super) struct Flow {
     /// Where the context is now.
-    place: Cell<*mut Context>,
+    pub(super) place: Cell<*mut Context>,
     places: UnsafeCell<[MaybeUninit<Context>; 2]>,
     bounds: StackBounds,
     closure: Cell<Option<Closure>>,
 }
 
-fn cache() -> StackCache {
+pub(super) fn cache() -> StackCache {
     StackCache::new(Arc::new(StackPool::new(None, &StackConfig::default())))
 }
 
 impl Flow {
-    fn new(cache: &mut StackCache, closure: impl FnOnce(&Flow) + 'static) -> Box<Flow> {
+    pub(super) fn new(cache: &mut StackCache, closure: impl FnOnce(&Flow) + 'static) -> Box<Flow> {
         Flow::with_body(cache.take(SizeClass::DEFAULT).unwrap(), body, closure)
     }
 
@@ -46,13 +46,13 @@ impl Flow {
     }
 
     #[inline(always)]
-    fn resume(&self) -> bool {
+    pub(super) fn resume(&self) -> bool {
         // SAFETY: each test resumes flows from outside, until they have ended.
         unsafe { (*self.place.get()).resume() }
     }
 
     #[inline(always)]
-    fn suspend(&self) {
+    pub(super) fn suspend(&self) {
         // SAFETY: each test suspends a flow from inside.
         unsafe { (*self.place.get()).suspend() };
     }
@@ -72,7 +72,7 @@ impl Flow {
     }
 
     /// Called once.
-    fn take_stack(&self) -> Stack {
+    pub(super) fn take_stack(&self) -> Stack {
         // SAFETY: the flow has ended, and its context is used no more.
         unsafe { (*self.place.get()).reclaim_stack(self.bounds) }
     }
@@ -243,17 +243,17 @@ fn a_panic_while_both_sides_unwind_is_caught_on_each() {
 }
 
 #[inline(never)]
-fn inside_the_flow() -> String {
+pub(super) fn inside_the_flow() -> String {
     black_box(Backtrace::force_capture().to_string())
 }
 
 #[inline(never)]
-fn first_resumer(flow: &Flow) -> bool {
+pub(super) fn first_resumer(flow: &Flow) -> bool {
     black_box(flow.resume())
 }
 
 #[inline(never)]
-fn second_resumer(flow: &Flow) -> bool {
+pub(super) fn second_resumer(flow: &Flow) -> bool {
     let pad = black_box([0_u8; 100]);
     let ended = black_box(flow.resume());
     black_box(pad);

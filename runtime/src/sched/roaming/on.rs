@@ -210,7 +210,7 @@ fn is_unfaithful(fiber: &Header, (what, site): Mark) -> ! {
 fn ready(fiber: &Header) -> Roamer {
     let slot = fiber.own.slot.get().expect("a fiber that waits has a slot");
     // SAFETY: slots are never unmapped.
-    unsafe { slot.as_ref() }.set_phase(Phase::Ready);
+    unsafe { slot.as_ref() }.set_ready();
     Roamer(slot)
 }
 
@@ -306,7 +306,7 @@ impl Worker {
         } else {
             fiber.roam.course.queue();
         }
-        slot.set_phase(Phase::Ready);
+        slot.set_ready();
         if is_tied {
             self.ready.push(slot);
         } else {

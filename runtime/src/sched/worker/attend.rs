@@ -156,7 +156,7 @@ impl Worker {
         if slot.roams() {
             self.wake_roaming(slot);
         } else if slot.phase() == Phase::Waiting {
-            slot.set_phase(Phase::Ready);
+            slot.set_ready();
             self.enqueue(slot);
         }
     }

@@ -19,6 +19,7 @@
 
 mod attend;
 mod earliest;
+mod handoff;
 mod placement;
 mod spawn;
 mod start;
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     aging: Aging,
     /// The running fiber; null in between.
     pub(super) current: Cell<*const Slot>,
+    /// Whether a fiber that suspends may switch to the next one by itself.
+    hands_over: Cell<bool>,
     /// What the fiber that just suspended wants done on the scheduler's stack.
     pub(super) after: Cell<Option<After>>,
     /// Operations that the running fiber may still complete inline.
@@ -188,6 +191,7 @@ impl Worker {
             lines: Lines::default(),
             aging: Aging::default(),
             current: Cell::new(ptr::null()),
+            hands_over: Cell::new(false),
             after: Cell::new(None),
             allowance: Cell::new(0),
             unwinding: Cell::new(0),
@@ -307,6 +311,7 @@ impl Worker {
     fn run_ready(&self) {
         self.home.progress.begin_batch(self.turn_length.get());
         self.prefetch_first();
+        self.hands_over.set(true);
         while self.home.progress.has_next_of_batch() {
             if self.lines.is_mixed() {
                 if !self.run_earliest() {
@@ -322,6 +327,7 @@ impl Worker {
             self.run_roaming();
         }
         while self.home.progress.has_next_of_batch() && self.run_roaming() {}
+        self.hands_over.set(false);
     }
 
     /// Asks for the cache lines that later resumptions will wait for: a slot, and, once that is here, the part of the stack on which its fiber was
@@ -342,20 +348,20 @@ impl Worker {
         (0..STACKS_AHEAD).map_while(|ahead| self.ready.peek(ahead)).for_each(prefetch_stack);
     }
 
-    /// Runs a fiber until it suspends or ends. Whether it has ended.
+    /// Runs a fiber until it, or another one that the worker was [handed over](handoff) to, comes back to the loop, suspended or at its end.
+    /// Whether it has ended.
     #[inline(always)]
     pub(super) fn resume(&self, slot: &Slot) -> bool {
         self.points.pass(Current::of(self, slot));
         if slot.roams() {
             self.board(slot);
         }
-        self.current.set(slot);
-        self.allowance.set(OPERATIONS);
-        self.home.progress.resume(slot);
+        self.set_out(slot);
         // SAFETY: the slot is taken (it was in the ready queue, or was just filled), by this worker, and this is its loop, so no
         // fiber is running.
         let ended = unsafe { slot.resume() };
-        self.current.set(ptr::null());
+        // SAFETY: slots are never unmapped.
+        let slot = unsafe { &*self.current.replace(ptr::null()) };
         if ended {
             self.finish(slot);
             return true;

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::fiber::record::{FiberRef, Header, Kind};
-use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
+use crate::fiber::slot::{self, FreeSlot, Slot};
 use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
 use crate::sched::home::Home;
@@ -146,7 +146,7 @@ impl Worker {
 
 /// The first function on every fiber's stack. Nothing unwinds out of it: that would end the process here.
 extern "C" fn fiber_main(slot: &Slot) {
-    slot.set_phase(Phase::Running);
+    slot.set_running();
     let fiber = slot.fiber();
     let panicked = fiber.own.spans.during(|| run_to_its_end(&fiber));
     if let Some(task) = fiber.identity.task {
@@ -154,7 +154,7 @@ extern "C" fn fiber_main(slot: &Slot) {
         task.counters().finished(worker.index, panicked);
     }
     publish(&fiber);
-    slot.set_phase(Phase::Ready);
+    slot.set_ready();
 }
 
 /// All that a fiber does before its result is published. Whether it panicked.

@@ -85,6 +85,48 @@ pub(super) unsafe fn suspend(context: *const Context) {
     }
 }
 
+/// Switches to another flow of control, as if whoever resumed this one had been returned to and had resumed that one; returns when this one
+/// is resumed again.
+///
+/// # Safety
+///
+/// See [`Context::hand_over`].
+#[inline(always)]
+pub(super) unsafe fn hand_over(context: *const Context, next: *const Context) {
+    // SAFETY: as in `resume`.
+    unsafe {
+        asm!(
+            "adr x9, 2f",
+            "mov x10, sp",
+            "stp x10, x9, [x0, #{stack}]",
+            "stp x19, x29, [x0, #{base_pointer}]",
+            "ldr x10, [x0, #{parent}]",
+            "ldr x11, [x1, #{parent}]",
+            "cmp x10, x11",
+            "b.eq 3f",
+            "ldr x11, [x1, #{root}]",
+            "str x10, [x1, #{parent}]",
+            "str x10, [x11]",
+            "3:",
+            "ldp x10, x16, [x1, #{stack}]",
+            "ldp x19, x29, [x1, #{base_pointer}]",
+            "mov sp, x10",
+            "br x16",
+            "2:",
+            "hint #36",
+            parent = const PARENT,
+            root = const ROOT,
+            stack = const STACK,
+            base_pointer = const BASE_POINTER,
+            inlateout("x0") context => _,
+            inlateout("x1") next => _,
+            lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _, lateout("x24") _,
+            lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
+            clobber_abi("C"),
+        );
+    }
+}
+
 /// The first frame of every flow of control. It is jumped to, with the argument of the body in X19 and the address of the link in X29,
 /// which is also where the stack ends.
 #[unsafe(naked)]

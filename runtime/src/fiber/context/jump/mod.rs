@@ -65,6 +65,12 @@
 //! a frame. With the mark a table is looked up at a return address itself and not just before, which is why one instruction more
 //! follows each.
 //!
+//! # Handing over
+//!
+//! A flow that suspends may jump to another one instead of to the worker ([`Context::hand_over`]). Both have the same worker's frame below
+//! them, so the second one's link is made to say what the first one's says: it comes back, whenever it suspends or ends, to where the worker resumed
+//! the first. To the worker it is as if the one that it resumed had changed into another.
+//!
 //! # Sources
 //!
 //! Boost.Context's `fcontext` switches by jump, too; corosensei has links and tables of this form (and marks its frame for GDB), and
@@ -73,6 +79,8 @@
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 mod machine;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use super::super::stack::{Stack, StackBounds};
 use std::cell::Cell;
@@ -160,15 +168,30 @@ impl Context {
         unsafe { machine::suspend(self) };
     }
 
+    /// Whether [`hand_over`](Self::hand_over) is to be used.
+    pub(crate) const HANDS_OVER: bool = true;
+
+    /// Switches to another flow of control, as if this one had suspended and whoever resumed it had resumed `next` at the same place:
+    /// that is where `next` returns to when it suspends or ends. Returns when this one is resumed again.
+    ///
+    /// # Safety
+    ///
+    /// Called on this very flow of control. `next` is another one, and is suspended, or has not been resumed before.
+    #[inline(always)]
+    pub(crate) unsafe fn hand_over(&self, next: &Context) {
+        // SAFETY: as in `resume` and `suspend`: whoever resumed this flow is suspended, and this flow's `parent` says where.
+        unsafe { machine::hand_over(self, next) };
+    }
+
     /// What is to be kept for [`suspended_at`](Self::suspended_at): nothing, the context knows.
     #[inline(always)]
-    pub(crate) fn depth(&self) -> u16 {
-        0
+    pub(crate) fn depth(&self) -> Option<u16> {
+        None
     }
 
     /// Where the stack of the suspended flow ends.
     #[inline(always)]
-    pub(crate) fn suspended_at(&self, _: u16) -> usize {
+    pub(crate) fn suspended_at(&self, _: impl FnOnce() -> u16) -> usize {
         self.stack.get()
     }
 

@@ -84,6 +84,49 @@ pub(super) unsafe fn suspend(context: *const Context) {
     }
 }
 
+/// Switches to another flow of control, as if whoever resumed this one had been returned to and had resumed that one; returns when this one
+/// is resumed again.
+///
+/// # Safety
+///
+/// See [`Context::hand_over`].
+#[inline(always)]
+pub(super) unsafe fn hand_over(context: *const Context, next: *const Context) {
+    // SAFETY: as in `resume`.
+    unsafe {
+        asm!(
+            "mov rcx, [rsi + {instruction}]",
+            "mov rdx, [rdi + {parent}]",
+            "lea rax, [rip + 2f]",
+            "mov [rdi + {instruction}], rax",
+            "mov [rdi + {stack}], rsp",
+            "mov [rdi + {frame_pointer}], rbp",
+            "mov [rdi + {base_pointer}], rbx",
+            "cmp rdx, [rsi + {parent}]",
+            "je 3f",
+            "mov rax, [rsi + {root}]",
+            "mov [rsi + {parent}], rdx",
+            "mov [rax], rdx",
+            "3:",
+            "mov rsp, [rsi + {stack}]",
+            "mov rbp, [rsi + {frame_pointer}]",
+            "mov rbx, [rsi + {base_pointer}]",
+            "jmp rcx",
+            "2:",
+            parent = const PARENT,
+            root = const ROOT,
+            stack = const STACK,
+            frame_pointer = const FRAME_POINTER,
+            base_pointer = const BASE_POINTER,
+            instruction = const INSTRUCTION,
+            inlateout("rdi") context => _,
+            inlateout("rsi") next => _,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+}
+
 /// The first frame of every flow of control. It is jumped to, with the argument of the body in RBX and the address of the link in RBP,
 /// which is also where the stack ends.
 #[unsafe(naked)]

@@ -18,7 +18,7 @@ extern "C" fn suspend(flow: &Flow) {
 /// afterwards.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-extern "C" fn differing(seed: u64, between: extern "C" fn(&Flow), flow: &Flow) -> u64 {
+pub(in crate::fiber::context) extern "C" fn differing(seed: u64, between: extern "C" fn(&Flow), flow: &Flow) -> u64 {
     naked_asm!(
         "push rbp",
         "push rbx",
@@ -67,7 +67,7 @@ extern "C" fn differing(seed: u64, between: extern "C" fn(&Flow), flow: &Flow) -
 
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-extern "C" fn differing(seed: u64, between: extern "C" fn(&Flow), flow: &Flow) -> u64 {
+pub(in crate::fiber::context) extern "C" fn differing(seed: u64, between: extern "C" fn(&Flow), flow: &Flow) -> u64 {
     naked_asm!(
         "stp x29, x30, [sp, #-176]!",
         "stp x19, x20, [sp, #16]",

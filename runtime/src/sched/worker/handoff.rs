@@ -1,0 +1,98 @@
+//! From one fiber to the next without the worker's loop in between.
+//!
+//! A fiber that suspends in the middle of a batch of ready ones does what the loop would do next: it takes the first of the ready queue, and
+//! switches to it directly. That is one switch in place of two. Nothing else changes: the order is that of the queue, and each such step counts
+//! in the batch as a resumption, so the loop has its turn when it would have.
+//!
+//! Whatever the loop does for single fibers goes by way of it: starting and ending them, what is to be told only once a fiber is off its stack
+//! ([`After`](super::After)), fibers that move between workers, priorities other than the ordinary one.
+
+use super::{OPERATIONS, Worker};
+use crate::fiber::context::Context;
+use crate::fiber::slot::Slot;
+use crate::sched::current::Current;
+use std::ptr::{self, NonNull};
+
+impl Worker {
+    /// Suspends the running fiber, which waits; returns when it is resumed.
+    ///
+    /// # Safety
+    ///
+    /// Called on the fiber of this slot.
+    #[inline(always)]
+    pub(in crate::sched) unsafe fn leave(&self, slot: &Slot) {
+        if self.may_hand_over(slot)
+            && self.after.get().is_none()
+            && let Some(next) = self.ready.pop()
+        {
+            // SAFETY: passed on to the caller; the next one is from the ready queue.
+            unsafe { self.hand_over(slot, next) };
+        } else {
+            // SAFETY: passed on to the caller.
+            unsafe { slot.suspend() };
+        }
+    }
+
+    /// Puts the running fiber at the end of the ready queue and suspends it, if that can be done without the loop; returns when it is resumed.
+    /// `false` if nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// Called on the fiber of this slot.
+    #[inline(always)]
+    pub(in crate::sched) unsafe fn pass_on(&self, slot: &Slot) -> bool {
+        if !self.may_hand_over(slot) || !slot.is_normal() {
+            return false;
+        }
+        if let Some(next) = self.ready.rotate(slot) {
+            // SAFETY: passed on to the caller; the next one is from the ready queue.
+            unsafe { self.hand_over(slot, next) };
+        } else {
+            // It would be the next one itself.
+            self.pass_points(slot, slot);
+            self.set_out(slot);
+            slot.set_running();
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn may_hand_over(&self, leaving: &Slot) -> bool {
+        Context::HANDS_OVER
+            && self.hands_over.get()
+            && !self.lines.is_mixed()
+            && !leaving.roams()
+            && !self.has_roaming()
+            && self.home.progress.has_next_of_batch()
+    }
+
+    /// # Safety
+    ///
+    /// Called on the fiber of this slot. The next one was in the ready queue.
+    #[inline(always)]
+    unsafe fn hand_over(&self, slot: &Slot, next: NonNull<Slot>) {
+        // SAFETY: slots are never unmapped.
+        let next = unsafe { next.as_ref() };
+        self.prefetch_later();
+        self.pass_points(slot, next);
+        self.set_out(next);
+        // SAFETY: passed on to the caller; what was in the queue is not running.
+        unsafe { slot.hand_over(next) };
+    }
+
+    #[inline(always)]
+    fn pass_points(&self, leaving: &Slot, next: &Slot) {
+        // Between two fibers none is running.
+        self.current.set(ptr::null());
+        self.points.pass(Current::of(self, leaving));
+        self.points.pass(Current::of(self, next));
+    }
+
+    /// Notes that this fiber is about to be resumed.
+    #[inline(always)]
+    pub(super) fn set_out(&self, slot: &Slot) {
+        self.current.set(slot);
+        self.allowance.set(OPERATIONS);
+        self.home.progress.resume(slot);
+    }
+}
