@@ -28,6 +28,7 @@ use super::choice::Choice;
 use super::clock;
 use super::current::Current;
 use super::delayed::Delayed;
+use super::fresh::FreshQueue;
 use super::home::Home;
 use super::lasting::Surfeit;
 use super::lookout::Table;
@@ -91,7 +92,7 @@ pub(crate) struct Worker {
     pub(super) allowance: Cell<u32>,
     /// Fibers of this worker that are suspended in the middle of an unwinding.
     pub(super) unwinding: Cell<usize>,
-    pub(super) fresh: crossbeam_deque::Worker<FiberRef>,
+    pub(super) fresh: FreshQueue,
     /// Fresh fibers that only workers of this node may start; none where there is one node.
     pub(super) bound: Option<crossbeam_deque::Worker<FiberRef>>,
     /// Fresh fibers that only this worker may start.
@@ -191,7 +192,7 @@ impl Worker {
             after: Cell::new(None),
             allowance: Cell::new(0),
             unwinding: Cell::new(0),
-            fresh,
+            fresh: FreshQueue::new(fresh, home, scheduler.workers() == 1),
             bound,
             fresh_local: RefCell::default(),
             fresh_taken: Cell::new(0),
@@ -383,8 +384,11 @@ impl Worker {
         if taken.is_multiple_of(OLDEST_EVERY) {
             // Of the two stealable queues in turn.
             let bound = self.scheduler.bound.get(self.index).filter(|_| taken.is_multiple_of(2 * OLDEST_EVERY));
-            let bounds = if bound.is_some() { Bounds::Node } else { Bounds::None };
-            if let Some(fiber) = bound.unwrap_or(&self.scheduler.stealers[self.index]).steal().success() {
+            let (oldest, bounds) = match bound {
+                Some(bound) => (bound.steal().success(), Bounds::Node),
+                None => (self.fresh.pop_oldest(), Bounds::None),
+            };
+            if let Some(fiber) = oldest {
                 return Some((fiber, bounds));
             }
         }

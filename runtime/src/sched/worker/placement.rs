@@ -260,7 +260,10 @@ impl Worker {
             return self.keep_fresh(fiber);
         }
         // Where it may be stolen, should a fiber hold this worker now. Within the node, as if it were bound to it.
-        self.bound.as_ref().unwrap_or(&self.fresh).push(fiber);
+        match &self.bound {
+            Some(bound) => bound.push(fiber),
+            None => _ = self.fresh.push(fiber),
+        }
         // This worker comes to the first in a moment.
         if self.stealable_len() > 1 || !self.ready.is_empty() {
             self.scheduler.wake_for(Place::Node(self.node), self.node);
