@@ -49,6 +49,13 @@ impl<W> JoinState<W> {
         self.bits.load(Acquire) & DONE != 0
     }
 
+    /// Whether a waker is in the cell, which nobody else has at hand.
+    #[inline(always)]
+    pub(crate) fn has_waker(&mut self) -> bool {
+        // SAFETY: the exclusive reference.
+        self.waker.with_mut(|cell| unsafe { (*cell).is_some() })
+    }
+
     /// The fiber's side: publishes the result.
     pub(crate) fn complete(&self) -> Completed<W> {
         let before = self.bits.fetch_or(DONE, AcqRel);
