@@ -22,9 +22,9 @@ use super::summons::Summons;
 use super::unwind::{NotStarted, Raised};
 use crate::Priority;
 use crate::registry::Task;
-use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire};
 use crate::sys::sync::thread::Thread;
-use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, fence};
+use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8};
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, UnsafeCell};
@@ -132,10 +132,10 @@ pub(crate) trait Parent: Send + Sync {
 
 /// The part of a record that does not depend on the closure.
 pub(crate) struct Header {
-    refs: AtomicUsize,
     functions: &'static Functions,
     pub(crate) id: u64,
     pub(crate) identity: Identity,
+    /// With the count of references.
     pub(crate) join: JoinState<Waiter>,
     /// park/unpark: `EMPTY`, `PARKED` or `NOTIFIED`.
     pub(crate) permit: AtomicU8,
@@ -240,7 +240,6 @@ impl FiberRef {
         let write = |record| unsafe { block.cast::<Record<F, T>>().write(record) };
         write(Record {
             header: Header {
-                refs: AtomicUsize::new(2),
                 functions: &Functions {
                     run: run::<F, T>,
                     refuse: refuse::<F, T>,
@@ -311,7 +310,7 @@ impl FiberRef {
 
 impl Clone for FiberRef {
     fn clone(&self) -> Self {
-        self.refs.fetch_add(1, Relaxed);
+        self.join.retain();
         FiberRef(self.0)
     }
 }
@@ -319,14 +318,10 @@ impl Clone for FiberRef {
 impl Drop for FiberRef {
     #[inline]
     fn drop(&mut self) {
-        if self.refs.load(Acquire) != 1 {
-            if self.refs.fetch_sub(1, Release) != 1 {
-                return;
-            }
-            fence(Acquire);
+        if self.join.release() {
+            // SAFETY: that was the last reference.
+            unsafe { (self.functions.free)(self.0) }
         }
-        // SAFETY: that was the last reference.
-        unsafe { (self.functions.free)(self.0) }
     }
 }
 
@@ -352,19 +347,8 @@ impl Header {
     #[inline]
     fn owns_nothing(&mut self) -> bool {
         // Every field, so that none is forgotten here that is added there.
-        let Header {
-            refs: _,
-            functions: _,
-            id: _,
-            identity,
-            join,
-            permit: _,
-            summons: _,
-            posted: _,
-            next: _,
-            roam: _,
-            own,
-        } = self;
+        let Header { functions: _, id: _, identity, join, permit: _, summons: _, posted: _, next: _, roam: _, own } =
+            self;
         let Identity { task: _, site: _, parent, custom, span } = identity;
         let Own {
             slot: _,

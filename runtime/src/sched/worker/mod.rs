@@ -49,6 +49,7 @@ use crate::fiber::stack::{SizeClass, StackCache, StackError};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
 use placement::{Bounds, Placement};
+use start::Left;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -86,6 +87,8 @@ pub(crate) struct Worker {
     aging: Aging,
     /// The running fiber; null in between.
     pub(super) current: Cell<*const Slot>,
+    /// What the fiber that just ended had, if it has left its record.
+    left: Cell<Option<Left>>,
     /// What the fiber that just suspended wants done on the scheduler's stack.
     pub(super) after: Cell<Option<After>>,
     /// Operations that the running fiber may still complete inline.
@@ -189,6 +192,7 @@ impl Worker {
             lines: Lines::default(),
             aging: Aging::default(),
             current: Cell::new(ptr::null()),
+            left: Cell::new(None),
             after: Cell::new(None),
             allowance: Cell::new(0),
             unwinding: Cell::new(0),
@@ -432,7 +436,10 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
         return nested::overflowing_on_thread(fault, report);
     };
-    let header = slot.header();
+    // A fiber that ends has left its record.
+    let Some(header) = slot.try_header() else {
+        return false;
+    };
     let coroutine = nested::overflowed(header.own.innermost.get(), fault);
     let fiber = || header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault));
     let Some(bounds) = coroutine.or_else(fiber) else {

@@ -2,8 +2,8 @@
 
 use super::Worker;
 use crate::fiber::record::{FiberRef, Header, Kind};
-use crate::fiber::slot::{self, FreeSlot, Phase, Slot};
-use crate::fiber::stack::{SizeClass, Stack, StackError, watermark};
+use crate::fiber::slot::{self, FreeSlot, Phase, Slot, SlotInfo};
+use crate::fiber::stack::{SizeClass, Stack, StackBounds, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
 use crate::sched::home::Home;
 use crate::sched::scheduler::{Stage, publish};
@@ -111,6 +111,21 @@ impl Worker {
 
     /// Takes back what an ended fiber had.
     pub(super) fn finish(&self, slot: &Slot) {
+        if let Some(Left { bounds, info }) = self.left.take() {
+            // SAFETY: the fiber has ended, the slot is this worker's, and the fiber noted the bounds that `start` had.
+            let stack = unsafe { slot::release_left(slot, bounds) };
+            // SAFETY: information blocks are never unmapped.
+            unsafe { info.as_ref() }.clear();
+            self.stacks.borrow_mut().give(stack);
+            self.free.borrow_mut().push((NonNull::from(slot), info));
+        } else {
+            self.finish_with_record(slot);
+        }
+        // Last: with the last fiber of a runtime its workers end.
+        self.home.count_ended();
+    }
+
+    fn finish_with_record(&self, slot: &Slot) {
         let bounds = slot.header().own.stack.take().expect("a started fiber has a stack");
         // SAFETY: the fiber has ended, the slot is this worker's, and `start` noted the bounds.
         let (stack, fiber) = unsafe { slot::release(slot, bounds) };
@@ -134,8 +149,6 @@ impl Worker {
         if let Some(free) = free {
             self.free.borrow_mut().push(free);
         }
-        // Last: with the last fiber of a runtime its workers end.
-        self.home.count_ended();
     }
 
     /// Gives memory of stacks back; when it wants to be asked again.
@@ -153,8 +166,46 @@ extern "C" fn fiber_main(slot: &Slot) {
         let worker = Worker::current().expect("a fiber runs on a worker");
         task.counters().finished(worker.index, panicked);
     }
-    publish(&fiber);
+    if !leaves(slot, &fiber) {
+        publish(&fiber);
+        slot.set_phase(Phase::Ready);
+    }
+}
+
+/// What a fiber has that ends, and that its worker takes back.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    bounds: StackBounds,
+    info: NonNull<SlotInfo>,
+}
+
+/// Publishes the result of a fiber that nobody waits for yet and gives up the slot's reference to its record, in one step: `true` if that could
+/// be done. Then the worker finds in [`Left`] what it would have asked the record for.
+///
+/// Not of fibers of whose record more is needed when they have ended. Those are few, but for a scope's.
+#[inline]
+fn leaves(slot: &Slot, fiber: &Header) -> bool {
+    let Header { identity, own, .. } = fiber;
+    if identity.parent.is_some() || identity.custom.is_some() || fiber.roam.is_migratable() {
+        return false;
+    }
+    let Some(worker) = Worker::current() else { return false };
+    if worker.scheduler.settings.measure_stacks {
+        return false;
+    }
+    let (Some(bounds), Some(info), place) = (own.stack.get(), own.info.get(), own.slot.take()) else { return false };
+    // Others may have references, and post the fiber to this worker: it has no slot from here on. A signal handler, too, looks no further
+    // than the slot.
     slot.set_phase(Phase::Ready);
+    // SAFETY: this is the slot's fiber, of whose record nothing is used from here on, unless it has not left.
+    if unsafe { slot::leave(slot) } {
+        worker.left.set(Some(Left { bounds, info }));
+        return true;
+    }
+    // What is dropped with the result may wait.
+    own.slot.set(place);
+    slot.set_phase(Phase::Running);
+    false
 }
 
 /// All that a fiber does before its result is published. Whether it panicked.
