@@ -49,7 +49,7 @@ use crate::fiber::stack::{SizeClass, StackCache, StackError};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
 use placement::{Bounds, Placement};
-use start::Left;
+use start::{Left, Seat};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -102,6 +102,8 @@ pub(crate) struct Worker {
     pub(super) fresh_local: RefCell<VecDeque<FiberRef>>,
     pub(super) fresh_taken: Cell<u32>,
     free: RefCell<Vec<FreeSlot>>,
+    /// What the last fiber left, for the next one.
+    seat: Cell<Option<Seat>>,
     stacks: RefCell<StackCache>,
     default_class: SizeClass,
     pub(super) timers: RefCell<Timers<Alarm>>,
@@ -201,6 +203,7 @@ impl Worker {
             fresh_local: RefCell::default(),
             fresh_taken: Cell::new(0),
             free: RefCell::new(free),
+            seat: Cell::new(None),
             stacks: RefCell::new(StackCache::new(scheduler.stacks[index].clone())),
             default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
             timers: RefCell::new(Timers::new(now)),
@@ -288,6 +291,7 @@ impl Worker {
             }
         }
         self.wait_for_lasting();
+        self.clear_seat();
         self.home.close();
         self.end_lookouts();
     }

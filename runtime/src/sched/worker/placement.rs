@@ -272,7 +272,7 @@ impl Worker {
 
     /// Fibers that have started and not ended.
     fn started(&self) -> u32 {
-        u32::try_from(self.placement.slots.get() - self.free.borrow().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.placement.slots.get() - self.free_slots()).unwrap_or(u32::MAX)
     }
 
     fn stealable_len(&self) -> usize {
