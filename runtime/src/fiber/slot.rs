@@ -109,7 +109,7 @@ impl Slot {
     /// The fiber's record.
     #[inline(always)]
     pub(crate) fn header(&self) -> &Header {
-        // SAFETY: a taken slot holds its record alive; `SlotSlab::take` stores it and `finish` clears it.
+        // SAFETY: a taken slot holds its record alive; `occupy` stores it, and `leave` or `release` clear it when the fiber has ended.
         unsafe { &*self.header.get() }
     }
 
@@ -470,6 +470,33 @@ pub(crate) unsafe fn occupy<'a>(
     unsafe { Context::prepare(slot.context.get().cast(), stack, slot, body) };
     slot.header.set(fiber.into_raw());
     slot
+}
+
+/// Publishes the result of the fiber in this slot, if nobody waits for it and its handle is there, and with that empties the slot of the fiber:
+/// `true` if so, and then the record may be gone.
+///
+/// # Safety
+///
+/// The slot is taken, and the caller is its fiber, which ends, and has no part of its record in use.
+#[inline]
+pub(crate) unsafe fn leave(slot: &Slot) -> bool {
+    let left = slot.header().join.complete_and_release();
+    if left {
+        slot.header.set(ptr::null_mut());
+    }
+    left
+}
+
+/// Empties the slot of a fiber that has ended and [left](leave) its record: its stack.
+///
+/// # Safety
+///
+/// As for [`release`].
+#[inline]
+pub(crate) unsafe fn release_left(slot: &Slot, bounds: StackBounds) -> Stack {
+    debug_assert!(slot.header.get().is_null(), "it has left");
+    // SAFETY: as in `release`.
+    unsafe { slot.context().reclaim_stack(bounds) }
 }
 
 /// Empties the slot of a fiber that has ended: its stack, and the slot's reference to it.

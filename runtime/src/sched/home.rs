@@ -15,7 +15,7 @@ use crate::fiber::record::FiberRef;
 use crate::fiber::slot::SlotSlab;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The shared side of one worker.
@@ -36,6 +36,8 @@ pub(crate) struct Home {
     /// Fibers spawned on this worker and ended on it; each written by the worker alone. See `Scheduler::live`.
     spawned: AtomicU64,
     ended: AtomicU64,
+    /// Fresh fibers in the queue of a worker that is alone, which thieves need not see. Written by the worker alone.
+    kept: AtomicUsize,
     /// Of fibers that started here and may be elsewhere.
     pub(super) abroad: Abroad,
     /// What the monitor goes by.
@@ -68,6 +70,7 @@ impl Home {
                 names: Mutex::default(),
                 spawned: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
+                kept: AtomicUsize::new(0),
                 abroad: Abroad::new(),
                 progress: Progress::new(),
                 stolen: [const { AtomicU64::new(0) }; 4],
@@ -101,6 +104,7 @@ impl Home {
     pub(crate) fn retire(&'static self) {
         self.spawned.store(0, Relaxed);
         self.ended.store(0, Relaxed);
+        self.kept.store(0, Relaxed);
         self.stolen.iter().chain([&self.sleeps, &self.given]).for_each(|count| count.store(0, Relaxed));
         self.load.reset();
         self.abroad.retire();
@@ -166,6 +170,16 @@ impl Home {
     #[inline]
     pub(crate) fn count_ended(&self) {
         self.ended.store(self.ended.load(Relaxed) + 1, Release);
+    }
+
+    /// Says how many fresh fibers the worker keeps to itself. By the worker.
+    #[inline(always)]
+    pub(super) fn set_kept(&self, fibers: usize) {
+        self.kept.store(fibers, Release);
+    }
+
+    pub(super) fn kept(&self) -> usize {
+        self.kept.load(Acquire)
     }
 
     /// Counts fibers that the worker took from others. By the worker.

@@ -19,7 +19,7 @@
 //! | --- | --- | --- | --- |
 //! | ready | started fibers that can go on, of the normal priority | its worker | its worker |
 //! | lines | those of the other priorities, and fresh ones from `spawn_local` | its worker | its worker |
-//! | fresh | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
+//! | [`fresh`] | spawned fibers without a stack | its worker | its worker (newest first), thieves (oldest first) |
 //! | fresh, bound | the same, for this node | its worker | its worker, thieves of its node |
 //! | fresh, local | the same, from `spawn_local` | its worker | its worker |
 //! | injector of a node | the same, spawned by threads, or not of the normal priority | anybody | any worker, that node's first |
@@ -39,6 +39,7 @@ mod choice;
 pub(crate) mod clock;
 mod current;
 mod delayed;
+mod fresh;
 mod home;
 pub(crate) mod idle;
 mod inbox;

@@ -106,7 +106,7 @@ impl Worker {
             if self.leaves_to(victim) {
                 continue;
             }
-            if let Some(fiber) = steal(&self.scheduler.stealers[victim], &self.fresh, ring.batch) {
+            if let Some(fiber) = steal(&self.scheduler.stealers[victim], self.fresh.shared(), ring.batch) {
                 return Some(fiber);
             }
             if ring.nearness != Nearness::Remote

@@ -241,7 +241,8 @@ impl Scheduler {
 
     /// How many fresh fibers wait in the queues.
     pub(crate) fn queued(&self) -> usize {
-        self.nodes.len() + self.stealers.iter().chain(&self.bound).map(Stealer::len).sum::<usize>()
+        let kept: usize = self.homes.iter().map(|home| home.kept()).sum();
+        self.nodes.len() + kept + self.stealers.iter().chain(&self.bound).map(Stealer::len).sum::<usize>()
     }
 
     /// The stacks of all the runtime's pools.

@@ -11,6 +11,11 @@ impl Inherited {
     pub(crate) fn current() -> Inherited {
         Inherited
     }
+
+    #[inline(always)]
+    pub(crate) fn is_none(&self) -> bool {
+        true
+    }
 }
 
 /// What a fiber keeps.
@@ -24,6 +29,12 @@ impl Spans {
     #[inline(always)]
     pub(crate) fn new(_: Inherited) -> Spans {
         Spans
+    }
+
+    /// Whether nothing is kept that is to be dropped.
+    #[inline(always)]
+    pub(crate) fn is_none(&mut self) -> bool {
+        true
     }
 
     #[inline(always)]

@@ -38,6 +38,11 @@ impl Inherited {
         let span = current_span();
         Inherited((!span.is_none()).then(|| Box::new(span)))
     }
+
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 /// What a fiber keeps.
@@ -64,6 +69,12 @@ impl Spans {
     #[inline]
     pub(crate) fn new(inherited: Inherited) -> Spans {
         Spans { inherited: Cell::new(inherited.0), moving: Cell::default() }
+    }
+
+    /// Whether nothing is kept that is to be dropped.
+    #[inline]
+    pub(crate) fn is_none(&mut self) -> bool {
+        self.inherited.get_mut().is_none()
     }
 
     /// Runs `f`, all that the fiber does, in the span that it inherited. Afterwards it is in none.

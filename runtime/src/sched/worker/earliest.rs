@@ -219,7 +219,7 @@ impl Worker {
         let queue = self.aging.overdue.iter().position(|overdue| overdue.get() > 0)?;
         let fiber = match queue {
             0 => self.fresh_local.borrow_mut().pop_front(),
-            1 => self.scheduler.stealers[self.index].steal().success(),
+            1 => self.fresh.pop_oldest(),
             _ => self.scheduler.bound.get(self.index).and_then(|bound| bound.steal().success()),
         };
         let overdue = &self.aging.overdue[queue];

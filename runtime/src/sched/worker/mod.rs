@@ -29,6 +29,7 @@ use super::choice::Choice;
 use super::clock;
 use super::current::Current;
 use super::delayed::Delayed;
+use super::fresh::FreshQueue;
 use super::home::Home;
 use super::lasting::Surfeit;
 use super::lookout::Table;
@@ -49,6 +50,7 @@ use crate::fiber::stack::{SizeClass, StackCache, StackError};
 use crate::sys::prefetch::{CACHE_LINE, prefetch};
 use crate::sys::stderr::say;
 use placement::{Bounds, Placement};
+use start::{Left, Seat};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::{self, NonNull};
@@ -88,19 +90,23 @@ pub(crate) struct Worker {
     pub(super) current: Cell<*const Slot>,
     /// Whether a fiber that suspends may switch to the next one by itself.
     hands_over: Cell<bool>,
+    /// What the fiber that just ended had, if it has left its record.
+    left: Cell<Option<Left>>,
     /// What the fiber that just suspended wants done on the scheduler's stack.
     pub(super) after: Cell<Option<After>>,
     /// Operations that the running fiber may still complete inline.
     pub(super) allowance: Cell<u32>,
     /// Fibers of this worker that are suspended in the middle of an unwinding.
     pub(super) unwinding: Cell<usize>,
-    pub(super) fresh: crossbeam_deque::Worker<FiberRef>,
+    pub(super) fresh: FreshQueue,
     /// Fresh fibers that only workers of this node may start; none where there is one node.
     pub(super) bound: Option<crossbeam_deque::Worker<FiberRef>>,
     /// Fresh fibers that only this worker may start.
     pub(super) fresh_local: RefCell<VecDeque<FiberRef>>,
     pub(super) fresh_taken: Cell<u32>,
     free: RefCell<Vec<FreeSlot>>,
+    /// What the last fiber left, for the next one.
+    seat: Cell<Option<Seat>>,
     stacks: RefCell<StackCache>,
     default_class: SizeClass,
     pub(super) timers: RefCell<Timers<Alarm>>,
@@ -192,14 +198,16 @@ impl Worker {
             aging: Aging::default(),
             current: Cell::new(ptr::null()),
             hands_over: Cell::new(false),
+            left: Cell::new(None),
             after: Cell::new(None),
             allowance: Cell::new(0),
             unwinding: Cell::new(0),
-            fresh,
+            fresh: FreshQueue::new(fresh, home, scheduler.workers() == 1),
             bound,
             fresh_local: RefCell::default(),
             fresh_taken: Cell::new(0),
             free: RefCell::new(free),
+            seat: Cell::new(None),
             stacks: RefCell::new(StackCache::new(scheduler.stacks[index].clone())),
             default_class: SizeClass::for_size(scheduler.settings.stack_size)?,
             timers: RefCell::new(Timers::new(now)),
@@ -287,6 +295,7 @@ impl Worker {
             }
         }
         self.wait_for_lasting();
+        self.clear_seat();
         self.home.close();
         self.end_lookouts();
     }
@@ -389,8 +398,11 @@ impl Worker {
         if taken.is_multiple_of(OLDEST_EVERY) {
             // Of the two stealable queues in turn.
             let bound = self.scheduler.bound.get(self.index).filter(|_| taken.is_multiple_of(2 * OLDEST_EVERY));
-            let bounds = if bound.is_some() { Bounds::Node } else { Bounds::None };
-            if let Some(fiber) = bound.unwrap_or(&self.scheduler.stealers[self.index]).steal().success() {
+            let (oldest, bounds) = match bound {
+                Some(bound) => (bound.steal().success(), Bounds::Node),
+                None => (self.fresh.pop_oldest(), Bounds::None),
+            };
+            if let Some(fiber) = oldest {
                 return Some((fiber, bounds));
             }
         }
@@ -434,7 +446,10 @@ pub(crate) fn overflowing_fiber(fault: usize, report: &mut Report) -> bool {
     let Some(slot) = Worker::current().and_then(Worker::current_slot) else {
         return nested::overflowing_on_thread(fault, report);
     };
-    let header = slot.header();
+    // A fiber that ends has left its record.
+    let Some(header) = slot.try_header() else {
+        return false;
+    };
     let coroutine = nested::overflowed(header.own.innermost.get(), fault);
     let fiber = || header.own.stack.get().filter(|bounds| bounds.guard().contains(&fault));
     let Some(bounds) = coroutine.or_else(fiber) else {

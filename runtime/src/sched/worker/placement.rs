@@ -260,7 +260,10 @@ impl Worker {
             return self.keep_fresh(fiber);
         }
         // Where it may be stolen, should a fiber hold this worker now. Within the node, as if it were bound to it.
-        self.bound.as_ref().unwrap_or(&self.fresh).push(fiber);
+        match &self.bound {
+            Some(bound) => bound.push(fiber),
+            None => _ = self.fresh.push(fiber),
+        }
         // This worker comes to the first in a moment.
         if self.stealable_len() > 1 || !self.ready.is_empty() {
             self.scheduler.wake_for(Place::Node(self.node), self.node);
@@ -269,7 +272,7 @@ impl Worker {
 
     /// Fibers that have started and not ended.
     fn started(&self) -> u32 {
-        u32::try_from(self.placement.slots.get() - self.free.borrow().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.placement.slots.get() - self.free_slots()).unwrap_or(u32::MAX)
     }
 
     fn stealable_len(&self) -> usize {

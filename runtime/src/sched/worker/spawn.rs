@@ -16,8 +16,7 @@ impl Worker {
         if fiber.identity.priority() == Priority::Normal
             && matches!(numa.unwrap_or(self.scheduler.settings.numa), Numa::Any)
         {
-            self.fresh.push(fiber);
-            if self.scheduler.workers() > 1 {
+            if self.fresh.push(fiber) {
                 self.scheduler.wake_for_fresh(self.node);
             }
         } else {
@@ -32,7 +31,7 @@ impl Worker {
         let is_normal = fiber.identity.priority() == Priority::Normal;
         match (place, &self.bound) {
             (Place::Node(node), Some(bound)) if is_normal && node == self.node => bound.push(fiber),
-            (Place::Anywhere, _) if is_normal => self.fresh.push(fiber),
+            (Place::Anywhere, _) if is_normal => _ = self.fresh.push(fiber),
             _ => {
                 let injector = self.scheduler.nodes.injector(place, self.node);
                 if let Err(fiber) = injector.pass(fiber, self.now.get()) {
