@@ -8,6 +8,10 @@
 //! only those; they may see a slot between two fibers, which the identifier, read before and after, tells them.
 //! Slots are never unmapped: a slab belongs to a `Home` (see `sched`), and homes are recycled for ever.
 
+mod slab;
+
+pub(crate) use slab::{FreeSlot, SlotSlab};
+
 use super::context::Context;
 use super::reason::Reason;
 use super::record::{FiberRef, Header, Identity, Own};
@@ -371,84 +375,6 @@ impl SlotInfo {
             slice,
             at,
         })
-    }
-}
-
-/// Slots in chunks that double in size and stay where they are.
-pub(crate) struct SlotSlab {
-    chunks: [AtomicPtr<Chunk>; CHUNKS],
-}
-
-const CHUNKS: usize = 26;
-const FIRST_CHUNK: usize = 64;
-
-struct Chunk {
-    slots: Box<[Slot]>,
-    infos: Box<[SlotInfo]>,
-}
-
-/// A slot that is not taken, with its information.
-pub(crate) type FreeSlot = (NonNull<Slot>, NonNull<SlotInfo>);
-
-impl SlotSlab {
-    pub(crate) const fn new() -> SlotSlab {
-        SlotSlab { chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS] }
-    }
-
-    /// All the slots there are, to fill an empty free list when a worker takes the slab over.
-    pub(crate) fn all(&self, free: &mut Vec<FreeSlot>) {
-        for chunk in self.chunks().collect::<Vec<_>>().into_iter().rev() {
-            free.extend(chunk.slots.iter().zip(&chunk.infos).rev().map(|(s, i)| (NonNull::from(s), NonNull::from(i))));
-        }
-    }
-
-    /// Adds a chunk. Called by the worker that owns the slab, when its free list is empty.
-    #[cold]
-    pub(crate) fn grow(&self, free: &mut Vec<FreeSlot>) {
-        let index = self.chunks().count();
-        assert!(index < CHUNKS, "a worker holds at most 4 billion fibers");
-        let len = FIRST_CHUNK << index;
-        let chunk = Box::leak(Box::new(Chunk {
-            slots: (0..len).map(|_| Slot::new()).collect(),
-            infos: (0..len).map(|_| SlotInfo::new()).collect(),
-        }));
-        free.extend(chunk.slots.iter().zip(&chunk.infos).rev().map(|(s, i)| (NonNull::from(s), NonNull::from(i))));
-        self.chunks[index].store(chunk, Release);
-    }
-
-    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.chunks.iter().map_while(|chunk| {
-            // SAFETY: chunks are leaked when they are published and never taken back.
-            unsafe { chunk.load(Acquire).as_ref() }
-        })
-    }
-
-    /// The fibers that are in the slab, each as it was at some moment of the call. From any thread.
-    pub(crate) fn observe(&self) -> Vec<Observed> {
-        let chunks = self.chunks();
-        chunks
-            .flat_map(|chunk| chunk.slots.iter().zip(&chunk.infos).filter_map(|(slot, info)| info.observe(slot)))
-            .collect()
-    }
-
-    /// The fiber in this slot of the slab, as it was at some moment of the call. From any thread.
-    pub(crate) fn observe_one(&self, slot: *const Slot) -> Option<Observed> {
-        self.chunks().find_map(|chunk| {
-            let index = slot.addr().checked_sub(chunk.slots.as_ptr().addr())? / size_of::<Slot>();
-            chunk.infos.get(index)?.observe(&chunk.slots[index])
-        })
-    }
-
-    /// The taken slots whose fibers stay. Called by the worker that owns the slab.
-    pub(crate) fn for_each_taken(&self, mut f: impl FnMut(&Slot)) {
-        for chunk in self.chunks() {
-            for (slot, info) in chunk.slots.iter().zip(&chunk.infos) {
-                // One that moves may end elsewhere at this moment.
-                if info.id.load(Relaxed) != 0 && !slot.roams() {
-                    f(slot);
-                }
-            }
-        }
     }
 }
 

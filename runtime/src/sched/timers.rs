@@ -48,6 +48,10 @@
 //! *cascades* it: every timer of it moves to its place on a lower level, in order. All slots below are empty then, so
 //! nothing overtakes. Slots are entered in order of time, each by one jump.
 //!
+//! A cascade is not interrupted, and nothing fires meanwhile. With 100,000 timers spread over a second the longest is that of a slot of 268 ms: 27,000
+//! timers in 0.25 to 0.6 ms, four times in the second (`fiber-bench timers`, a virtual machine). It grows with how many timers a quarter of a second
+//! has.
+//!
 //! # Rejected
 //!
 //! - A binary heap: logarithmic, and cancelling (what nearly every timeout ends in) needs either a position index that
@@ -56,7 +60,9 @@
 //! - Rounding deadlines to ticks: it fires late by up to a tick, and a worker that wakes at the deadline itself
 //!   finds nothing due and spins for the rest of the tick.
 
+use crate::sys::prefetch::prefetch;
 use std::num::NonZeroU32;
+use std::ptr;
 
 /// The deadline that never comes: such a timer is counted and can be cancelled, but does not fire and wakes nobody.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -287,6 +293,10 @@ impl<T: Copy> Timers<T> {
         while index != NIL {
             let Entry { deadline, next, .. } = self.entries[index as usize];
             self.append(index, deadline);
+            if level == 1 {
+                // Read when it is fired, within the next 66 us of its time.
+                prefetch(ptr::from_ref(&self.loads[index as usize]).addr());
+            }
             index = next;
         }
     }

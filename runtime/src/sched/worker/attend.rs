@@ -6,9 +6,58 @@ use crate::fiber::record::Header;
 use crate::fiber::slot::{Phase, Slot};
 use crate::fiber::unwind::CancelReason;
 use crate::sched::scheduler::Stage;
+use crate::sched::timer::Flag;
 use crate::sched::{cancel, clock, lasting, lookout};
-use std::ptr;
+use crate::sys::prefetch::prefetch;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
+
+/// Timers of fibers that are fired together.
+const TOGETHER: usize = 8;
+
+/// Timers of fibers that are gone and about to be fired, in order: when there are enough of them, and at the latest when this is dropped.
+///
+/// A fiber that has slept for long is in no cache: its flag and its slot come from memory, the flag also through the page tables. Asked for together,
+/// several come in the time of one. Of 100,000 fibers asleep, all this took 0.46 us each, and 0.61 one by one (`fiber-bench timers`,
+/// five runs).
+struct Due<'a> {
+    worker: &'a Worker,
+    fibers: [(*const Flag, NonNull<Slot>); TOGETHER],
+    len: usize,
+}
+
+impl Due<'_> {
+    #[inline]
+    fn add(&mut self, flag: *const Flag, slot: NonNull<Slot>) {
+        if self.len == TOGETHER {
+            self.fire();
+        }
+        prefetch(flag.addr());
+        prefetch(slot.as_ptr().addr());
+        self.fibers[self.len] = (flag, slot);
+        self.len += 1;
+    }
+
+    #[inline]
+    fn fire(&mut self) {
+        let due = &self.fibers[..std::mem::take(&mut self.len)];
+        for &(flag, slot) in due {
+            // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of this worker; `Timer`'s
+            // destructor cancels it before that frame goes. No fiber has run since it was fired.
+            unsafe {
+                (*flag).fire();
+                slot.as_ref().header().own.ties.untie();
+                self.worker.wake(slot.as_ref());
+            }
+        }
+    }
+}
+
+impl Drop for Due<'_> {
+    fn drop(&mut self) {
+        self.fire();
+    }
+}
 
 impl Worker {
     /// Looks at everything but the ready and fresh queues: the driver, the clock, the timers, the inbox, the injector, and
@@ -101,16 +150,15 @@ impl Worker {
         let mut timers = self.timers.borrow_mut();
         let mut fired = 0;
         if !timers.is_empty() {
+            let mut due = Due { worker: self, fibers: [(ptr::null(), NonNull::dangling()); TOGETHER], len: 0 };
             timers.expire(self.now.get(), |alarm| {
                 fired += 1;
+                if let Alarm::Fiber { flag, slot } = alarm {
+                    return due.add(flag, slot);
+                }
+                due.fire();
                 match alarm {
-                    // SAFETY: an alarm that has not been cancelled points into the frame of a wait that is going on, on a fiber of
-                    // this worker; `Timer`'s destructor cancels it before that frame goes.
-                    Alarm::Fiber { flag, slot } => unsafe {
-                        (*flag).fire();
-                        slot.as_ref().header().own.ties.untie();
-                        self.wake(slot.as_ref());
-                    },
+                    Alarm::Fiber { .. } => {}
                     Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
                     Alarm::Start(place) => self.delayed.borrow_mut().fire(place),
                 }
