@@ -46,13 +46,23 @@ pub(super) struct Watches {
 
 impl Watches {
     /// That of a descriptor, whose number is not negative.
+    #[inline]
     pub(super) fn of(&mut self, fd: RawFd) -> &mut Watch {
         let number = fd as usize;
-        let page = number / PAGE;
+        if !matches!(self.pages.get(number / PAGE), Some(Some(_))) {
+            self.add_page(number / PAGE);
+        }
+        let page = self.pages[number / PAGE].as_mut().expect("it was there, or was added");
+        &mut page[number % PAGE]
+    }
+
+    // Apart: it has a large frame.
+    #[cold]
+    #[inline(never)]
+    fn add_page(&mut self, page: usize) {
         if page >= self.pages.len() {
             self.pages.resize_with(page + 1, || None);
         }
-        let page = self.pages[page].get_or_insert_with(|| Box::new([Watch::NEW; PAGE]));
-        &mut page[number % PAGE]
+        self.pages[page] = Some(Box::new([Watch::NEW; PAGE]));
     }
 }
