@@ -173,7 +173,7 @@ mod tests {
     fn a_full_ring_rotates() {
         let slab = Box::leak(Box::new(SlotSlab::new()));
         let mut free = Vec::new();
-        (0..4).for_each(|_| slab.grow(&mut free));
+        (0..5).for_each(|_| slab.grow(&mut free));
         // SAFETY: the slab is leaked.
         let slots: Vec<_> = free.iter().map(|&(slot, _)| unsafe { slot.as_ref() }).collect();
         let queue = ReadyQueue::new();

@@ -3,8 +3,11 @@
 use super::{here, migratable, restless};
 use crate::common::watched;
 use fiber::coroutine::Generator;
+use fiber::runtime::{Builder, FiberState, Handle, Reason, State};
 use fiber::time::sleep;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Yields often; whether the fiber was on one worker all the time.
@@ -38,6 +41,36 @@ fn a_fiber_with_a_coroutine_stays() {
             (sum, stays())
         });
         assert_eq!(fiber.join().unwrap(), (45, true));
+    });
+}
+
+/// One that stays is resumed by whoever hands its worker over, and waits then like any other: nobody resumes it but who wakes it.
+#[test]
+fn a_fiber_that_stays_waits_while_others_yield() {
+    watched(Builder::new().workers(1)).run(|| {
+        let parks = Arc::new(AtomicBool::new(false));
+        let parking = parks.clone();
+        let fiber = migratable().spawn(move || {
+            // Ties it.
+            assert_eq!(Generator::new(|yielder| yielder.suspend(7)).next(), Some(7));
+            (0..10).for_each(|_| fiber::yield_now());
+            parking.store(true, Relaxed);
+            fiber::park();
+        });
+        let id = fiber.fiber().id();
+        let state = || {
+            let dump = Handle::try_current().unwrap().dump();
+            dump.fibers().iter().find(|fiber| fiber.id() == id).map(FiberState::state)
+        };
+        while !parks.load(Relaxed) {
+            fiber::yield_now();
+        }
+        for _ in 0..100 {
+            fiber::yield_now();
+            assert_eq!(state(), Some(State::Waiting(Reason::Park)));
+        }
+        fiber.fiber().unpark();
+        fiber.join().unwrap();
     });
 }
 

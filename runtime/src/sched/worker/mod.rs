@@ -358,9 +358,10 @@ impl Worker {
     }
 
     /// Runs a fiber until it, or another one that the worker was [handed over](handoff) to, comes back to the loop, suspended or at its end.
-    /// Whether it has ended.
+    /// Whether it was the first that has ended.
     #[inline(always)]
     pub(super) fn resume(&self, slot: &Slot) -> bool {
+        let first = slot;
         self.points.pass(Current::of(self, slot));
         if slot.roams() {
             self.board(slot);
@@ -373,7 +374,7 @@ impl Worker {
         let slot = unsafe { &*self.current.replace(ptr::null()) };
         if ended {
             self.finish(slot);
-            return true;
+            return ptr::eq(slot, first);
         }
         if slot.roams() {
             self.points.pass(Current::of(self, slot));

@@ -176,7 +176,7 @@ impl Context {
     ///
     /// # Safety
     ///
-    /// Called on this very flow of control. `next` is another one, and is suspended, or has not been resumed before.
+    /// Called on this very flow of control. `next` is suspended, or has not been resumed before, or is this one.
     #[inline(always)]
     pub(crate) unsafe fn hand_over(&self, next: &Context) {
         // SAFETY: as in `resume` and `suspend`: whoever resumed this flow is suspended, and this flow's `parent` says where.

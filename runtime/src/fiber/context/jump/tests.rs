@@ -83,6 +83,21 @@ fn whoever_resumed_the_first_goes_on_after_the_last() {
     flows.take_down(&mut cache);
 }
 
+#[test]
+fn a_flow_that_is_handed_to_itself_goes_on() {
+    let (mut cache, flows) = (cache(), Flows::default());
+    flows.add(&mut cache, |this, flows| {
+        // New, suspended elsewhere before, and handed to itself before.
+        flows.hand_over(this, 0);
+        this.suspend();
+        (0..3).for_each(|_| this.hand_over(flows.get(0)));
+    });
+    let flow = flows.get(0);
+    assert!(!flow.resume());
+    assert!(flow.resume());
+    flows.take_down(&mut cache);
+}
+
 #[inline(never)]
 fn resume_from(flow: &Flow, depth: u64) -> bool {
     let frame = black_box([depth; 3]);

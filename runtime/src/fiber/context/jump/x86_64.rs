@@ -95,10 +95,11 @@ pub(super) unsafe fn hand_over(context: *const Context, next: *const Context) {
     // SAFETY: as in `resume`.
     unsafe {
         asm!(
-            "mov rcx, [rsi + {instruction}]",
             "mov rdx, [rdi + {parent}]",
             "lea rax, [rip + 2f]",
             "mov [rdi + {instruction}], rax",
+            // Not before: a flow may be handed to itself.
+            "mov rcx, [rsi + {instruction}]",
             "mov [rdi + {stack}], rsp",
             "mov [rdi + {frame_pointer}], rbp",
             "mov [rdi + {base_pointer}], rbx",
