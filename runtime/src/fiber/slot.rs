@@ -200,7 +200,7 @@ impl Slot {
     /// Whether the fiber here, or that was here last, may move. From any thread.
     #[inline(always)]
     pub(crate) fn roams(&self) -> bool {
-        ROAMS != 0 && self.traits.load(Relaxed) & ROAMS != 0
+        cfg!(feature = "migrate") && self.traits.load(Relaxed) & ROAMS != 0
     }
 
     /// Notes how deep the running fiber's stack is here, if the context wants it.
@@ -277,8 +277,8 @@ const WAITING: u8 = 2;
 const PRIORITY: u8 = 0b11;
 /// The bit of a fiber on which a coroutine was entered.
 const COROUTINES: u8 = 0x40;
-/// The bit of a fiber that may move; none without the feature.
-const ROAMS: u8 = if cfg!(feature = "migrate") { 0x80 } else { 0 };
+/// The bit of a fiber that may move; none does without the feature `migrate`.
+const ROAMS: u8 = 0x80;
 
 fn bits_of(priority: Priority) -> u8 {
     match priority {
