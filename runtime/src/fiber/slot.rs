@@ -181,7 +181,7 @@ impl Slot {
     /// Notes what the fiber is like that is about to start here.
     #[inline(always)]
     pub(crate) fn begin(&self, priority: Priority, roams: bool) {
-        self.state.store(READY, Relaxed);
+        self.set_ready();
         self.traits.store(bits_of(priority) | if roams { ROAMS } else { 0 }, Relaxed);
     }
 

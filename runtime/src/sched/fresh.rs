@@ -11,8 +11,8 @@
 use super::home::Home;
 use crate::fiber::record::FiberRef;
 use crossbeam_deque::{Stealer, Worker as Deque};
-use std::cell::{Cell, UnsafeCell};
-use std::mem::MaybeUninit;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// The queue.
 pub(crate) struct FreshQueue {
@@ -20,14 +20,19 @@ pub(crate) struct FreshQueue {
     /// The other end of it, for the worker's own use.
     oldest: Stealer<FiberRef>,
     /// What the only worker of a runtime uses instead.
-    ring: Option<Ring>,
+    ring: Option<RefCell<VecDeque<FiberRef>>>,
     home: &'static Home,
 }
 
 impl FreshQueue {
     /// The queue of the worker with this home; `alone` if its runtime has no other.
     pub(super) fn new(shared: Deque<FiberRef>, home: &'static Home, alone: bool) -> FreshQueue {
-        FreshQueue { oldest: shared.stealer(), shared, ring: alone.then(Ring::new), home }
+        FreshQueue {
+            oldest: shared.stealer(),
+            shared,
+            ring: alone.then(|| RefCell::new(VecDeque::with_capacity(FIRST))),
+            home,
+        }
     }
 
     /// Adds a fiber. Whether another worker could take it.
@@ -35,7 +40,8 @@ impl FreshQueue {
     pub(super) fn push(&self, fiber: FiberRef) -> bool {
         match &self.ring {
             Some(ring) => {
-                ring.push(fiber);
+                let mut ring = ring.borrow_mut();
+                ring.push_back(fiber);
                 self.home.set_kept(ring.len());
                 false
             }
@@ -50,7 +56,13 @@ impl FreshQueue {
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<FiberRef> {
         let Some(ring) = &self.ring else { return self.shared.pop() };
-        let fiber = ring.pop_newest()?;
+        let mut ring = ring.borrow_mut();
+        let Some(fiber) = ring.pop_back() else {
+            if ring.capacity() > KEPT {
+                *ring = VecDeque::with_capacity(FIRST);
+            }
+            return None;
+        };
         self.home.set_kept(ring.len());
         Some(fiber)
     }
@@ -58,18 +70,19 @@ impl FreshQueue {
     /// Takes the oldest, unless a thief is faster.
     pub(super) fn pop_oldest(&self) -> Option<FiberRef> {
         let Some(ring) = &self.ring else { return self.oldest.steal().success() };
-        let fiber = ring.pop_oldest()?;
+        let mut ring = ring.borrow_mut();
+        let fiber = ring.pop_front()?;
         self.home.set_kept(ring.len());
         Some(fiber)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.ring.as_ref().map_or_else(|| self.shared.len(), Ring::len)
+        self.ring.as_ref().map_or_else(|| self.shared.len(), |ring| ring.borrow().len())
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.ring.as_ref().map_or_else(|| self.shared.is_empty(), Ring::is_empty)
+        self.ring.as_ref().map_or_else(|| self.shared.is_empty(), |ring| ring.borrow().is_empty())
     }
 
     /// Where a thief puts what it has taken from others. Of a worker that has others.
@@ -79,102 +92,9 @@ impl FreshQueue {
     }
 }
 
-/// A queue with two ends for one thread.
-struct Ring {
-    /// A power of two long; `head` and `tail` count up for ever (but for `tail` after a pop) and are masked. Between them the places are
-    /// initialised.
-    places: UnsafeCell<Box<[MaybeUninit<FiberRef>]>>,
-    head: Cell<usize>,
-    tail: Cell<usize>,
-}
-
-/// Places of a ring at first, and that are kept when it is empty.
+/// For how many a ring has room at first, and for how many it may keep room when it is empty.
 const FIRST: usize = 256;
 const KEPT: usize = 1 << 16;
-
-impl Ring {
-    fn new() -> Ring {
-        Ring { places: UnsafeCell::new(Box::new_uninit_slice(FIRST)), head: Cell::new(0), tail: Cell::new(0) }
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.tail.get().wrapping_sub(self.head.get())
-    }
-
-    #[inline(always)]
-    fn is_empty(&self) -> bool {
-        self.head.get() == self.tail.get()
-    }
-
-    #[inline(always)]
-    fn places(&self) -> &[MaybeUninit<FiberRef>] {
-        // SAFETY: the ring is `!Sync`, and no borrow of the places outlives a method or spans one that writes.
-        unsafe { &*self.places.get() }
-    }
-
-    #[inline(always)]
-    fn push(&self, fiber: FiberRef) {
-        if self.len() == self.places().len() {
-            self.resize(self.len() * 2);
-        }
-        let tail = self.tail.get();
-        // SAFETY: as in `places`.
-        let places = unsafe { &mut *self.places.get() };
-        let mask = places.len() - 1;
-        places[tail & mask].write(fiber);
-        self.tail.set(tail.wrapping_add(1));
-    }
-
-    #[inline(always)]
-    fn pop_newest(&self) -> Option<FiberRef> {
-        if self.is_empty() {
-            if self.places().len() > KEPT {
-                self.resize(FIRST);
-            }
-            return None;
-        }
-        let tail = self.tail.get().wrapping_sub(1);
-        let places = self.places();
-        // SAFETY: the place is between `head` and `tail`, and is not from here on.
-        let fiber = unsafe { places[tail & (places.len() - 1)].assume_init_read() };
-        self.tail.set(tail);
-        Some(fiber)
-    }
-
-    fn pop_oldest(&self) -> Option<FiberRef> {
-        if self.is_empty() {
-            return None;
-        }
-        let head = self.head.get();
-        let places = self.places();
-        // SAFETY: as in `pop_newest`.
-        let fiber = unsafe { places[head & (places.len() - 1)].assume_init_read() };
-        self.head.set(head.wrapping_add(1));
-        Some(fiber)
-    }
-
-    /// Moves what is there to so many places, a power of two, which are enough.
-    #[cold]
-    fn resize(&self, to: usize) {
-        let mut new = Box::new_uninit_slice(to);
-        let old = self.places();
-        let (old_mask, mask) = (old.len() - 1, to - 1);
-        for index in 0..self.len() {
-            let position = self.head.get().wrapping_add(index);
-            // SAFETY: the place is between `head` and `tail`; what is copied is not looked at again where it was.
-            new[position & mask] = MaybeUninit::new(unsafe { old[position & old_mask].assume_init_read() });
-        }
-        // SAFETY: as in `places`; `old` is not used again.
-        unsafe { *self.places.get() = new };
-    }
-}
-
-impl Drop for Ring {
-    fn drop(&mut self) {
-        while self.pop_newest().is_some() {}
-    }
-}
 
 #[cfg(all(test, not(loom)))]
 mod tests {
@@ -228,7 +148,7 @@ mod tests {
     fn an_empty_ring_gives_memory_back() {
         let queue = queue(true);
         (0..KEPT as u64 + 1).for_each(|id| _ = queue.push(fiber(id)));
-        let places = || queue.ring.as_ref().unwrap().places().len();
+        let places = || queue.ring.as_ref().unwrap().borrow().capacity();
         assert_eq!(places(), 2 * KEPT);
         while queue.pop().is_some() {}
         assert_eq!(places(), FIRST);

@@ -50,9 +50,7 @@ impl ReadyQueue {
         if self.len() == self.ring().len() {
             self.grow();
         }
-        let tail = self.tail.get();
-        self.put(tail, slot);
-        self.tail.set(tail.wrapping_add(1));
+        self.append(slot);
     }
 
     #[inline(always)]
@@ -70,10 +68,7 @@ impl ReadyQueue {
     #[inline(always)]
     pub(crate) fn rotate(&self, slot: &Slot) -> Option<NonNull<Slot>> {
         let first = self.pop()?;
-        // There is room now.
-        let tail = self.tail.get();
-        self.put(tail, slot);
-        self.tail.set(tail.wrapping_add(1));
+        self.append(slot);
         Some(first)
     }
 
@@ -111,13 +106,16 @@ impl ReadyQueue {
         unsafe { *ring.get_unchecked(position & (ring.len() - 1)) }
     }
 
+    /// Puts a fiber in, for which there is room.
     #[inline(always)]
-    fn put(&self, position: usize, slot: &Slot) {
+    fn append(&self, slot: &Slot) {
+        let tail = self.tail.get();
         // SAFETY: as in `ring`.
         let ring = unsafe { &mut *self.ring.get() };
         let mask = ring.len() - 1;
         // SAFETY: as in `at`.
-        unsafe { *ring.get_unchecked_mut(position & mask) = NonNull::from(slot) };
+        unsafe { *ring.get_unchecked_mut(tail & mask) = NonNull::from(slot) };
+        self.tail.set(tail.wrapping_add(1));
     }
 
     #[inline(always)]

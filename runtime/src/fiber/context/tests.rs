@@ -148,7 +148,7 @@ fn descend(flow: &Flow, depth: u64) -> u64 {
 
 /// Resumes from a stack as deep as `depth` says.
 #[inline(never)]
-fn resume_from(flow: &Flow, depth: u64) -> bool {
+pub(super) fn resume_from(flow: &Flow, depth: u64) -> bool {
     let frame = black_box([depth; 3]);
     let ended = if depth == 0 { flow.resume() } else { resume_from(flow, depth - 1) };
     assert_eq!(frame, [depth; 3]);

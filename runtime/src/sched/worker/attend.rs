@@ -153,14 +153,16 @@ impl Worker {
             let mut due = Due { worker: self, fibers: [(ptr::null(), NonNull::dangling()); TOGETHER], len: 0 };
             timers.expire(self.now.get(), |alarm| {
                 fired += 1;
-                if let Alarm::Fiber { flag, slot } = alarm {
-                    return due.add(flag, slot);
-                }
-                due.fire();
                 match alarm {
-                    Alarm::Fiber { .. } => {}
-                    Alarm::Lookout(place) => self.lookouts.borrow_mut().happened(place, 0),
-                    Alarm::Start(place) => self.delayed.borrow_mut().fire(place),
+                    Alarm::Fiber { flag, slot } => due.add(flag, slot),
+                    Alarm::Lookout(place) => {
+                        due.fire();
+                        self.lookouts.borrow_mut().happened(place, 0);
+                    }
+                    Alarm::Start(place) => {
+                        due.fire();
+                        self.delayed.borrow_mut().fire(place);
+                    }
                 }
             });
         }

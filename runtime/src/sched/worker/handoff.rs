@@ -4,8 +4,8 @@
 //! switches to it directly. That is one switch in place of two. Nothing else changes: the order is that of the queue, and each such step counts
 //! in the batch as a resumption, so the loop has its turn when it would have.
 //!
-//! Whatever the loop does for single fibers goes by way of it: starting and ending them, what is to be told only once a fiber is off its stack
-//! ([`After`](super::After)), fibers that may move and leave, priorities other than the ordinary one.
+//! Whatever the loop does for single fibers goes by way of it: starting and ending them, fibers that may move and leave, priorities other than the
+//! ordinary one.
 
 use super::{OPERATIONS, Worker};
 use crate::fiber::context::Context;
@@ -22,7 +22,6 @@ impl Worker {
     #[inline(always)]
     pub(in crate::sched) unsafe fn leave(&self, slot: &Slot) {
         if self.may_hand_over(slot)
-            && self.after.get().is_none()
             && let Some(next) = self.ready.pop()
         {
             if ptr::eq(next.as_ptr(), slot) {

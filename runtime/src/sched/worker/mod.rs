@@ -92,7 +92,7 @@ pub(crate) struct Worker {
     hands_over: Cell<bool>,
     /// What the fiber that just ended had, if it has left its record.
     left: Cell<Option<Left>>,
-    /// What the fiber that just suspended wants done on the scheduler's stack.
+    /// What the fiber that just suspended, and may move, wants done on the scheduler's stack.
     pub(super) after: Cell<Option<After>>,
     /// Operations that the running fiber may still complete inline.
     pub(super) allowance: Cell<u32>,
@@ -143,8 +143,9 @@ pub(crate) struct Worker {
     pub(super) roaming: Roaming,
 }
 
-/// Runs on the scheduler's stack after a fiber has switched away; says whether it stays suspended.
+/// Runs on the scheduler's stack after a fiber that may move has switched away; says whether it stays suspended.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "migrate"), expect(dead_code, reason = "no fiber may move then"))]
 pub(super) struct After {
     pub(super) call: unsafe fn(*mut ()) -> bool,
     pub(super) data: *mut (),
@@ -380,13 +381,6 @@ impl Worker {
             self.points.pass(Current::of(self, slot));
             self.let_go_of(slot);
             return false;
-        }
-        if let Some(after) = self.after.get() {
-            self.after.set(None);
-            // SAFETY: the fiber that set it is suspended and so is the frame that the data points to.
-            if !unsafe { (after.call)(after.data) } {
-                self.wake(slot);
-            }
         }
         self.points.pass(Current::of(self, slot));
         false

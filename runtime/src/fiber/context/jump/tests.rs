@@ -1,7 +1,7 @@
 //! Handing over. What both engines do is tested in the module above.
 
 use crate::fiber::context::tests::registers::differing;
-use crate::fiber::context::tests::{Flow, cache, first_resumer, inside_the_flow, second_resumer};
+use crate::fiber::context::tests::{Flow, cache, first_resumer, inside_the_flow, resume_from, second_resumer};
 use crate::fiber::stack::StackCache;
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
@@ -96,14 +96,6 @@ fn a_flow_that_is_handed_to_itself_goes_on() {
     assert!(!flow.resume());
     assert!(flow.resume());
     flows.take_down(&mut cache);
-}
-
-#[inline(never)]
-fn resume_from(flow: &Flow, depth: u64) -> bool {
-    let frame = black_box([depth; 3]);
-    let ended = if depth == 0 { flow.resume() } else { resume_from(flow, depth - 1) };
-    assert_eq!(frame, [depth; 3]);
-    ended
 }
 
 #[inline(never)]
