@@ -1,15 +1,17 @@
 //! What can be measured, as the command line says it.
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 /// Small measurements of a runtime, one line of JSON each
-#[command(name = "fiber-bench")]
+#[command(name = "fiber-bench", version)]
 pub(crate) struct Arguments {
-    /// Threads that run what is measured
-    #[arg(long, global = true, default_value_t = 2)]
-    pub(crate) workers: usize,
+    /// Threads that run what is measured [default: 2]
+    #[arg(long, global = true)]
+    workers: Option<usize>,
 
     /// Bind each worker to a processor; ends with status 3 where the runtime does not do that
     #[arg(long, global = true)]
@@ -17,6 +19,24 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) bench: Bench,
+}
+
+impl Arguments {
+    /// Threads that run what is measured.
+    pub(crate) fn workers(&self) -> Result<usize, clap::Error> {
+        let positional = match self.bench {
+            Bench::EchoServer { workers, .. } | Bench::HttpServer { workers, .. } => workers,
+            _ => None,
+        };
+        match (self.workers, positional) {
+            (Some(option), Some(positional)) if option != positional => {
+                let both =
+                    format!("--workers {option} and WORKERS {positional} contradict each other: give one of them");
+                Err(Arguments::command().error(ErrorKind::ArgumentConflict, both))
+            }
+            (option, positional) => Ok(option.or(positional).unwrap_or(2)),
+        }
+    }
 }
 
 #[derive(Clone, Subcommand)]
@@ -43,7 +63,7 @@ pub(crate) enum Bench {
     /// A tree of fibers with ten children each, whose leaves are added up: ms for the tree
     Skynet {
         /// Leaves, a power of ten
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, value_parser = power_of_ten, default_value_t = 1_000_000)]
         leaves: u64,
     },
     /// Parked fibers: resident bytes for each
@@ -77,13 +97,15 @@ pub(crate) enum Bench {
     /// for how many ns it computes before that
     EchoServer {
         port: u16,
-        /// In place of `--workers`
+        /// The same as `--workers`
+        #[arg(id = "positional", value_name = "WORKERS")]
         workers: Option<usize>,
     },
     /// Answers requests of HTTP/1.1 with `Hello, World!` until it is killed
     HttpServer {
         port: u16,
-        /// In place of `--workers`
+        /// The same as `--workers`
+        #[arg(id = "positional", value_name = "WORKERS")]
         workers: Option<usize>,
     },
     /// The runtime starts, runs nothing and ends: us for that
@@ -94,6 +116,7 @@ pub(crate) enum Bench {
     /// Random reads of 4 KiB of a file whose blocks begin with their own offset: reads in a second
     Fsread {
         path: PathBuf,
+        #[arg(value_parser = seconds)]
         seconds: f64,
         /// Reads at the same time
         #[arg(value_parser = count)]
@@ -104,9 +127,27 @@ pub(crate) enum Bench {
     },
 }
 
+/// At a nanosecond each, more take over 30 years.
+const MOST: u64 = 10_u64.pow(18);
+
 /// A count of what is done, by which the time is divided.
 fn count(text: &str) -> Result<usize, String> {
-    let most = 10_usize.pow(10);
-    let count = text.parse().map_err(|error| format!("{error}"))?;
-    if (1..=most).contains(&count) { Ok(count) } else { Err(format!("it has to be between 1 and {most}")) }
+    match text.parse() {
+        Ok(count) if (1..=MOST as usize).contains(&count) => Ok(count),
+        _ => Err(format!("it has to be a number between 1 and {MOST}, which take 30 years at a nanosecond each")),
+    }
+}
+
+fn power_of_ten(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(count) if (1..=MOST).contains(&count) && 10_u64.pow(count.ilog10()) == count => Ok(count),
+        _ => Err(format!("it has to be a power of ten, at most {MOST}")),
+    }
+}
+
+/// A time from now that the clock can express.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().map_err(|error| format!("{error}"))?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    Instant::now().checked_add(time).map(|_| seconds).ok_or_else(|| "the clock does not go that far".to_owned())
 }

@@ -1,5 +1,6 @@
 //! Random reads of a file.
 
+use crate::crowd::join;
 use crate::report::{Measured, Random, processor_seconds};
 use fiber::JoinHandle;
 use fiber::fs::{File, OpenOptions};
@@ -45,7 +46,7 @@ pub(crate) fn random_reads(
         .collect();
     let mut latencies = new_histogram();
     for reader in readers {
-        latencies.add(reader.join()??)?;
+        latencies.add(join(reader)?)?;
     }
     let (taken, busy) = (begin.elapsed(), processor_seconds() - busy);
     let microseconds = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e3;

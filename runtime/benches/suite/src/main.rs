@@ -73,13 +73,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().action {
         Action::Run(run) => run.measure(),
         Action::Peer { peer, arguments } => {
-            use command::Bench;
-            let workers = match arguments.bench {
-                Bench::EchoServer { workers: Some(workers), .. } | Bench::HttpServer { workers: Some(workers), .. } => {
-                    workers
-                }
-                _ => arguments.workers,
-            };
+            let workers = arguments.workers().unwrap_or_else(|error| error.exit());
             peer.run(&arguments.bench, workers).map(|measured| println!("{}", measured.line(peer.name(), workers)))
         }
     };

@@ -74,8 +74,11 @@ fn serve_once(peer: &mut TcpStream, bytes: &mut Bytes, protocol: Protocol) -> io
             peer.write_all(&buffer[..count])?;
         } else {
             bytes.input.extend_from_slice(&buffer[..count]);
-            protocol.answer(&mut bytes.input, &mut bytes.output)?;
+            let then = protocol.answer(&mut bytes.input, &mut bytes.output)?;
             peer.write_all(&bytes.output)?;
+            if then.is_break() {
+                return Ok(false);
+            }
             bytes.output.clear();
         }
         // A short read has emptied the socket.
@@ -93,6 +96,8 @@ struct Connection {
     bytes: Bytes,
     /// How much of the output has gone.
     sent: usize,
+    /// Whether it ends when the output has gone.
+    ends: bool,
 }
 
 const ACCEPT: u64 = u64::MAX;
@@ -126,8 +131,13 @@ pub(super) fn uring(bench: &Bench) -> Outcome {
                 let fd = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(result) };
                 let stream = std::net::TcpStream::from(fd);
                 stream.set_nodelay(true)?;
-                let mut connection =
-                    Connection { fd: stream.into(), buffer: Box::new([0; 4096]), bytes: Bytes::default(), sent: 0 };
+                let mut connection = Connection {
+                    fd: stream.into(),
+                    buffer: Box::new([0; 4096]),
+                    bytes: Bytes::default(),
+                    sent: 0,
+                    ends: false,
+                };
                 receive(&mut ring, &mut connection, index)?;
                 connections.push(Some(connection));
                 continue;
@@ -142,13 +152,15 @@ pub(super) fn uring(bench: &Bench) -> Outcome {
             if token & SEND == 0 {
                 connection.bytes.input.extend_from_slice(&connection.buffer[..count]);
                 let Bytes { input, output } = &mut connection.bytes;
-                protocol.answer(input, output)?;
+                connection.ends = protocol.answer(input, output)?.is_break();
                 connection.sent = 0;
             } else {
                 connection.sent += count;
             }
             if connection.sent < connection.bytes.output.len() {
                 send(&mut ring, connection, index)?;
+            } else if connection.ends {
+                connections[index] = None;
             } else {
                 connection.bytes.output.clear();
                 receive(&mut ring, connection, index)?;

@@ -242,8 +242,11 @@ macro_rules! converse {
                     peer.write_all(read).await?;
                 } else {
                     input.extend_from_slice(read);
-                    protocol.answer(&mut input, &mut output)?;
+                    let then = protocol.answer(&mut input, &mut output)?;
                     peer.write_all(&output).await?;
+                    if then.is_break() {
+                        return Ok(());
+                    }
                     output.clear();
                 }
             }
@@ -319,17 +322,21 @@ macro_rules! converse_owned {
                     return Ok(());
                 }
                 let written;
+                let mut ends = false;
                 if let Protocol::Bytes = protocol {
                     let $given = peer.write_all(buffer).await;
                     (written, buffer) = $pair;
                 } else {
                     input.extend_from_slice(&buffer);
-                    protocol.answer(&mut input, &mut output)?;
+                    ends = protocol.answer(&mut input, &mut output)?.is_break();
                     let $given = peer.write_all(output).await;
                     (written, output) = $pair;
                     output.clear();
                 }
                 written?;
+                if ends {
+                    return Ok(());
+                }
                 buffer.clear();
             }
         }
