@@ -57,7 +57,7 @@ fn fail(error: impl Display) -> ! {
 }
 
 fn run(bench: Bench, workers: usize) -> Result<Measured, Box<dyn Error + Send + Sync>> {
-    memory::provide(&bench)?;
+    memory::check(&bench)?;
     let builder = Runtime::builder().workers(workers);
     if let Bench::Start { repeat } = bench {
         return Ok(report::starts(repeat, || builder.clone().build().map(|runtime| runtime.run(|| ())))?);
