@@ -58,13 +58,15 @@ fn what_blocks_and_what_does_not<P: Place>() {
     P::run(|| {
         fn recv_blocks(receiver: &Receiver<u8>) -> bool {
             let at_once = select! { _ = receiver.recv() => false, default => true };
-            let in_time = select! { biased; _ = receiver.recv() => false, () = after(Duration::from_micros(300)) => true };
+            let in_time =
+                select! { biased; _ = receiver.recv() => false, () = after(Duration::from_micros(300)) => true };
             assert_eq!(at_once, in_time);
             at_once
         }
         fn send_blocks(sender: &Sender<u8>) -> bool {
             let at_once = select! { _ = sender.send(1) => false, default => true };
-            let in_time = select! { biased; _ = sender.send(1) => false, () = after(Duration::from_micros(300)) => true };
+            let in_time =
+                select! { biased; _ = sender.send(1) => false, () = after(Duration::from_micros(300)) => true };
             assert_eq!(at_once, in_time);
             at_once
         }
