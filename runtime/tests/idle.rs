@@ -33,10 +33,10 @@ fn switches(prefixes: &[&str]) -> BTreeMap<String, u64> {
 fn until_still(prefixes: &[&str], threads: usize, time: Duration) {
     // Memory of ended fibers' stacks is given back after a second, and some more.
     for _ in 0..60 {
+        // A thread takes its name when it first runs, which on a busy machine may not have happened yet.
         let before = switches(prefixes);
-        assert_eq!(before.len(), threads, "{before:?}");
         std::thread::sleep(time);
-        if switches(prefixes) == before {
+        if before.len() == threads && switches(prefixes) == before {
             return;
         }
     }
