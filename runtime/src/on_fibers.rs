@@ -27,6 +27,19 @@ pub(crate) fn until_waiting(reason: Reason) {
     }
 }
 
+/// Waits until this fiber waits, for whatever.
+pub(crate) fn until_it_waits<T>(fiber: &JoinHandle<T>) {
+    let id = fiber.fiber().id();
+    let waits = || {
+        let dump = Handle::try_current().unwrap().dump();
+        dump.fibers().iter().any(|fiber| fiber.id() == id && matches!(fiber.state(), State::Waiting(_)))
+    };
+    while !waits() {
+        assert!(!fiber.is_finished(), "it waits");
+        sleep(Duration::from_micros(100));
+    }
+}
+
 /// Cancels a fiber in its wait and returns the error that the wait gave.
 pub(crate) fn cancelled<T: Send + 'static>(
     reason: Reason,

@@ -68,12 +68,21 @@ fn names_and_tasks_are_shown() {
 fn the_three_states_are_told_apart() {
     runtime(1).run(|| {
         let (this, parked) = (fiber::current(), fiber::spawn(fiber::park));
-        let ready = fiber::spawn(|| (0..1000).for_each(|_| fiber::yield_now()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let ready = fiber::spawn({
+            let stop = stop.clone();
+            move || {
+                while !stop.load(SeqCst) {
+                    fiber::yield_now();
+                }
+            }
+        });
         until_waiting(&here(), &parked.fiber(), Reason::Park);
         assert_eq!(state(&here(), &this), Some(State::Running));
         assert_eq!(state(&here(), &ready.fiber()), Some(State::Ready));
         parked.fiber().unpark();
         assert_eq!(state(&here(), &parked.fiber()), Some(State::Ready), "woken, and this one holds the worker");
+        stop.store(true, SeqCst);
         ready.join().unwrap();
         parked.join().unwrap();
     });

@@ -316,13 +316,28 @@ fn running_on_its_own_fiber_is_a_clear_panic() {
 
 #[test]
 fn a_fiber_that_does_not_end_is_reported() {
+    // On a busy machine 20 ms may not be enough for the one that could end. Then it gets more.
+    for limit in [20, 200, 2000, 20_000].map(Duration::from_millis) {
+        if reports_a_fiber_that_does_not_end(limit) {
+            return;
+        }
+    }
+    panic!("the other fiber did not end in time, either");
+}
+
+/// Whether it was the only one.
+fn reports_a_fiber_that_does_not_end(limit: Duration) -> bool {
     let runtime = watched(Builder::new().workers(2).name("stubborn"));
     let release = Arc::new(AtomicBool::new(false));
     let dropped = Count::new();
     let stuck = fiber_that_spins(&runtime.handle(), release.clone(), dropped.on_drop());
     let parked = runtime.spawn(fiber::park);
-    let error = runtime.shut_down_within(Duration::from_millis(20)).unwrap_err();
-    assert!(error.to_string().contains("1 fiber did not end in time"), "{error}");
+    let error = runtime.shut_down_within(limit).unwrap_err();
+    assert!(error.to_string().contains(" did not end in time"), "{error}");
+    if !error.to_string().contains("1 fiber did") || error.dump().fibers().len() > 1 {
+        release.store(true, SeqCst);
+        return false;
+    }
     let [seen] = error.dump().fibers() else { panic!("{}", error.dump()) };
     assert_eq!((seen.name(), seen.state()), (Some("spinner"), State::Running));
     assert!(error.dump().to_string().contains("'stubborn'"));
@@ -332,6 +347,7 @@ fn a_fiber_that_does_not_end_is_reported() {
     release.store(true, SeqCst);
     assert!(stuck.join().unwrap_err().is_cancelled());
     assert_eq!(dropped.get(), 1);
+    true
 }
 
 fn fiber_that_spins(runtime: &Handle, release: Arc<AtomicBool>, guard: impl Send + 'static) -> fiber::JoinHandle<()> {

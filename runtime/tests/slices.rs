@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{here, runtime, state};
+use common::{TestRuntime, eventually, here, state, watched};
 use fiber::runtime::{Builder, Handle, HeldWorker, Reason, State};
 use fiber::time::sleep;
 use std::hint::black_box;
@@ -14,6 +14,12 @@ use std::time::{Duration, Instant};
 
 /// Long after which a test that waits in a loop gives up.
 const GENEROUS: Duration = Duration::from_secs(60);
+
+/// A runtime whose held workers are not reported: a process makes few reports in a minute, and a machine that stands still makes the
+/// monitor see some where none are.
+fn quiet(workers: usize) -> TestRuntime {
+    watched(Builder::new().workers(workers).held_limit(None))
+}
 
 fn flag() -> Arc<AtomicBool> {
     Arc::new(AtomicBool::new(false))
@@ -32,7 +38,7 @@ fn compute_until(stop: &AtomicBool) -> u64 {
 
 #[test]
 fn fibers_that_compute_take_turns() {
-    runtime(1).run(|| {
+    quiet(1).run(|| {
         let (one, two) = (flag(), flag());
         let computing = fiber::spawn({
             let one = one.clone();
@@ -56,7 +62,7 @@ fn fibers_that_compute_take_turns() {
 
 #[test]
 fn a_timer_fires_beside_a_fiber_that_computes() {
-    runtime(1).run(|| {
+    quiet(1).run(|| {
         let done = flag();
         fiber::spawn({
             let done = done.clone();
@@ -73,15 +79,20 @@ fn a_timer_fires_beside_a_fiber_that_computes() {
 
 #[test]
 fn should_yield_says_when_the_slice_has_passed_and_a_yield_begins_the_next() {
-    runtime(1).run(|| {
-        assert!(!fiber::should_yield(), "a slice has just begun");
-        let begin = Instant::now();
-        while !fiber::should_yield() {
-            assert!(begin.elapsed() < GENEROUS, "the slice never ends");
+    quiet(1).run(|| {
+        // On a machine that keeps the thread from running, a slice may pass between its beginning and the question; not each.
+        let begins = || {
+            fiber::yield_now();
+            !fiber::should_yield()
+        };
+        for _ in 0..3 {
+            assert!((0..1000).any(|_| begins()), "no slice begins");
+            let begin = Instant::now();
+            while !fiber::should_yield() {
+                assert!(begin.elapsed() < GENEROUS, "the slice never ends");
+            }
+            assert!(fiber::should_yield(), "it stays used up");
         }
-        assert!(fiber::should_yield(), "it stays used up");
-        fiber::yield_now();
-        assert!(!fiber::should_yield());
     });
     assert!(!fiber::should_yield(), "a thread has none");
 }
@@ -120,7 +131,7 @@ fn a_fiber_has_its_own_slice_its_tasks_or_the_runtimes() {
 
 #[test]
 fn a_checkpoint_does_not_yield_where_the_fiber_must_stay() {
-    runtime(1).run(|| {
+    quiet(1).run(|| {
         let others = Arc::new(AtomicU64::new(0));
         fiber::spawn({
             let others = others.clone();
@@ -143,7 +154,7 @@ fn a_checkpoint_does_not_yield_where_the_fiber_must_stay() {
 
 #[test]
 fn a_checkpoint_does_not_end_a_cancelled_fiber() {
-    runtime(1).run(|| {
+    quiet(1).run(|| {
         let (started, done) = (flag(), flag());
         let fiber = fiber::spawn({
             let (started, done) = (started.clone(), done.clone());
@@ -187,6 +198,19 @@ fn the_end_of_a_runtime_waits_for_the_report_that_is_being_made() {
     assert!(done.load(SeqCst));
 }
 
+/// Returns when a timer of another fiber is set, which will be late if the caller holds the worker now.
+fn set_a_timer() {
+    loop {
+        let sleeper = fiber::spawn_local(|| sleep(Duration::from_millis(1)));
+        fiber::yield_now();
+        if state(&here(), &sleeper.fiber()) == Some(State::Waiting(Reason::Sleep)) {
+            return;
+        }
+        // It may have fired already, if the machine paused.
+        sleeper.join().unwrap();
+    }
+}
+
 #[test]
 fn a_held_worker_is_reported_with_its_fiber_and_its_stack() {
     let (tell, told) = channel::<HeldWorker>();
@@ -195,40 +219,45 @@ fn a_held_worker_is_reported_with_its_fiber_and_its_stack() {
     let on_held = {
         let noticed = noticed.clone();
         move |held: &HeldWorker| {
-            let _ = tell.lock().unwrap().send(held.clone());
-            noticed.store(true, SeqCst);
+            // Not what is said of another fiber if the machine stands still while that runs.
+            if held.name() == Some("hog") {
+                let _ = tell.lock().unwrap().send(held.clone());
+                noticed.store(true, SeqCst);
+            }
         }
     };
     let runtime = Builder::new().workers(1).held_limit(Duration::from_millis(10)).on_held(on_held).build().unwrap();
-    let (id, line) = runtime.run(|| {
+    let (id, held, line) = runtime.run(|| {
         sleep(Duration::from_millis(1));
         let holder = move || {
-            // A timer that will be late.
-            let late = fiber::spawn_local(|| sleep(Duration::from_millis(1)));
-            let sleeps = |fiber: fiber::Fiber| state(&here(), &fiber) == Some(State::Waiting(Reason::Sleep));
-            while !sleeps(late.fiber()) {
-                fiber::yield_now();
+            // Once, unless the machine stands still before it comes to holding the worker.
+            loop {
+                noticed.store(false, SeqCst);
+                set_a_timer();
+                hold_the_worker(&noticed);
+                let held = told.recv().unwrap();
+                if cfg!(not(feature = "backtrace")) || held.to_string().contains("hold_the_worker") {
+                    break (fiber::current().id(), held);
+                }
             }
-            hold_the_worker(&noticed);
-            fiber::current().id()
         };
         let line = line!() + 1;
         let fiber = fiber::Builder::new().name("hog").spawn(holder);
-        (fiber.join().unwrap(), line)
+        let (id, held) = fiber.join().unwrap();
+        (id, held, line)
     });
-    let held = told.recv().unwrap();
     assert_eq!((held.fiber(), held.name(), held.worker()), (id, Some("hog"), 0));
     assert!(held.time() >= Duration::from_millis(10));
     let site = held.spawned_at().unwrap();
     assert_eq!((site.file(), site.line()), (file!(), line));
     let text = held.to_string();
     if cfg!(feature = "backtrace") {
-        assert!(text.contains("hold_the_worker"), "{text}");
         assert!(!text.contains("fiber::sched"), "only the fiber's own functions: {text}");
     }
-    let metrics = runtime.handle().metrics();
-    assert!(metrics.workers_held >= 1);
-    assert!(metrics.late >= 1, "{metrics:?}");
+    let handle = runtime.handle();
+    assert!(handle.metrics().workers_held >= 1);
+    // The worker looks at its timers next.
+    eventually("the late timer has fired", || handle.metrics().late >= 1);
 }
 
 #[test]
@@ -247,7 +276,7 @@ fn fresh_fibers_of_a_held_worker_are_taken_by_others() {
 
 #[test]
 fn the_monitor_sleeps_while_nothing_runs_and_wakes_with_the_first_fiber() {
-    let runtime = runtime(2);
+    let runtime = quiet(2);
     for _ in 0..3 {
         // Longer than the monitor looks at sleeping workers.
         std::thread::sleep(Duration::from_millis(400));

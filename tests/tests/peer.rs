@@ -189,32 +189,48 @@ fn finds_a_server_that_hoards() {
 /// A server that does nothing is not waited for without end, and the peer says what it waited for.
 #[test]
 fn gives_up_on_a_server_that_hangs() {
-    let no_end = server(|_, stream| {
-        // What would end the connection is to drop it.
-        let _kept = echo(stream, |_, _| ())?;
-        loop {
-            thread::park();
-        }
-    });
-    let (_, outcome) = peer("flood", no_end, "--connections 3 --limit 2").outcome();
-    assert_eq!(outcome.status.code(), Some(2), "{}", outcome.complaints);
-    assert!(outcome.complaints.contains("connections that end: 0 of 3"), "{}", outcome.complaints);
+    let no_end = || {
+        server(|_, stream| {
+            // What would end the connection is to drop it.
+            let _kept = echo(stream, |_, _| ())?;
+            loop {
+                thread::park();
+            }
+        })
+    };
+    gives_up_waiting_for("connections that end: 0 of 3", no_end);
 
-    let no_answer = server(|number, stream| {
-        if number < 2 {
-            return echo(stream, |_, _| ()).map(drop);
+    let no_answer = || {
+        server(|number, stream| {
+            if number < 2 {
+                return echo(stream, |_, _| ()).map(drop);
+            }
+            loop {
+                thread::park();
+            }
+        })
+    };
+    gives_up_waiting_for("connections that open: 2 of 3", no_answer);
+}
+
+/// On a busy machine it may not get as far as to that in two seconds. Then it gets more.
+#[track_caller]
+fn gives_up_waiting_for(words: &str, server: impl Fn() -> SocketAddr) {
+    let mut said = String::new();
+    for limit in [2, 8, 32] {
+        let (_, outcome) = peer("flood", server(), &format!("--connections 3 --limit {limit}")).outcome();
+        assert_eq!(outcome.status.code(), Some(2), "{}", outcome.complaints);
+        said = outcome.complaints;
+        if said.contains(words) {
+            return;
         }
-        loop {
-            thread::park();
-        }
-    });
-    let (_, outcome) = peer("flood", no_answer, "--connections 3 --limit 2").outcome();
-    assert_eq!(outcome.status.code(), Some(2), "{}", outcome.complaints);
-    assert!(outcome.complaints.contains("connections that open: 2 of 3"), "{}", outcome.complaints);
+    }
+    panic!("wanted {words:?} in {said:?}");
 }
 
 #[test]
 fn says_when_nobody_listens() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Where the listeners of other tests are not, one of which could get the port that this one gives up.
+    let address = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
     detects("connecting: Connection refused", "flood", address, "--connections 2");
 }

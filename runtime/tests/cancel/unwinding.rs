@@ -112,11 +112,18 @@ fn a_cancellation_during_the_unwinding_of_a_sibling_is_not_lost() {
 fn a_time_limit_that_passes_during_the_unwinding_of_a_sibling_is_not_lost() {
     runtime(1).run(|| {
         let unwinding = fiber::spawn_local(|| {
-            let _slow = OnDrop(|| sleep(Duration::from_millis(5)));
+            let _slow = OnDrop(fiber::park);
             panic!("and its destructor waits");
         });
-        until_waiting(&here(), &unwinding.fiber(), Reason::Sleep);
+        until_waiting(&here(), &unwinding.fiber(), Reason::Park);
+        // The limit passes first, and strikes when the unwinding is over.
+        let sibling = unwinding.fiber();
+        let ends = fiber::spawn_local(move || {
+            sleep(Duration::from_millis(5));
+            sibling.unpark();
+        });
         assert_eq!(timeout(Duration::from_millis(1), fiber::park), Err(Elapsed));
+        ends.join().unwrap();
         assert!(unwinding.join().unwrap_err().is_panic());
     });
 }

@@ -244,7 +244,9 @@ fn busy_address() -> SocketAddr {
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
     let address = listener.local_addr().unwrap();
     std::mem::forget(listener);
-    // The queue of length 0 takes one, and others may be half open.
+    // The queue of length 0 takes one, which is waited for: on a busy machine the time below may pass before the kernel gets to it.
+    std::mem::forget(std::net::TcpStream::connect(address).unwrap());
+    // Others may be half open.
     while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(20)) {
         std::mem::forget(stream);
     }

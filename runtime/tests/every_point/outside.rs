@@ -34,8 +34,10 @@ fn echo(mut stream: TcpStream) {
 
 fn connecting(token: &Token) -> Step {
     let token = token.clone();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
     let address = listener.local_addr().unwrap();
+    // Once nobody has it, the port may be that of somebody else's listener.
+    let kept = listener.clone();
     let ours = move || {
         let _token = token;
         let mut stream = TcpStream::connect(address)?;
@@ -54,8 +56,8 @@ fn connecting(token: &Token) -> Step {
                 echo(stream);
             }
         })
-        // Refused if the fiber was struck after its connection was accepted.
-        .rescue(move || drop(std::net::TcpStream::connect(address)))
+        // For nobody, if the fiber was struck after its connection was accepted.
+        .rescue(move || drop((std::net::TcpStream::connect(address), kept)))
 }
 
 fn accepting(token: &Token) -> Step {

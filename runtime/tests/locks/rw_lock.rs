@@ -1,7 +1,7 @@
 //! The reader-writer lock.
 
-use crate::common::{eventually, here, runtime, until_waiting};
-use fiber::runtime::Reason;
+use crate::common::{eventually, here, runtime, state, until_waiting};
+use fiber::runtime::{Reason, State};
 use fiber::sync::RwLock;
 use fiber::time::{sleep, timeout};
 use std::sync::Arc;
@@ -329,24 +329,31 @@ fn a_greedy_writer_starves_neither_a_reader_nor_a_writer() {
 #[test]
 fn a_writer_that_gives_up_lets_the_readers_behind_it_pass() {
     runtime(1).run(|| {
-        for cancels in [true, false] {
+        // Whether the reader waited behind the writer. If the machine pauses, the writer's time may pass before.
+        let gives_up = |limit: Option<Duration>| {
             let lock = Shared::default();
             let guard = lock.read().unwrap();
             let writer = fiber::spawn({
                 let lock = lock.clone();
-                move || match cancels {
-                    true => drop(lock.write()),
-                    // The time passes when the reader waits, at the earliest.
-                    false => drop(timeout(Duration::from_millis(20), || drop(lock.write()))),
+                move || match limit {
+                    None => drop(lock.write()),
+                    Some(limit) => drop(timeout(limit, || drop(lock.write()))),
                 }
             });
-            until_waiting(&here(), &writer.fiber(), Reason::WriteLock);
+            let waits = |fiber: &fiber::Fiber, reason| state(&here(), fiber) == Some(State::Waiting(reason));
+            eventually("the writer waits, or has given up", || {
+                writer.is_finished() || waits(&writer.fiber(), Reason::WriteLock)
+            });
             let reader = fiber::spawn({
                 let lock = lock.clone();
                 move || *lock.read().unwrap()
             });
-            if cancels {
-                until_waiting(&here(), &reader.fiber(), Reason::ReadLock);
+            let mut waited = false;
+            eventually("the reader waits, or has read", || {
+                waited = waits(&reader.fiber(), Reason::ReadLock);
+                waited || reader.is_finished()
+            });
+            if limit.is_none() {
                 writer.cancel();
                 assert!(writer.join().unwrap_err().is_cancelled());
             } else {
@@ -356,7 +363,10 @@ fn a_writer_that_gives_up_lets_the_readers_behind_it_pass() {
             drop(guard);
             assert!(!lock.is_poisoned());
             drop(lock.try_write().unwrap());
-        }
+            waited
+        };
+        assert!(gives_up(None));
+        assert!([20, 200, 2000, 20_000].map(Duration::from_millis).into_iter().any(|limit| gives_up(Some(limit))));
     });
 }
 

@@ -1,8 +1,8 @@
 //! The semaphore.
 
-use crate::common::{Random, here, runtime, until_waiting};
+use crate::common::{Random, eventually, here, runtime, state, until_waiting};
 use fiber::JoinHandle;
-use fiber::runtime::Reason;
+use fiber::runtime::{Reason, State};
 use fiber::sync::{Mutex, Semaphore};
 use fiber::time::{sleep, timeout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,28 +110,37 @@ fn one_that_gives_up_lets_those_behind_it_pass() {
     runtime(1).run(|| {
         let semaphore = Arc::new(Semaphore::new(2));
         let held = semaphore.acquire();
-        for cancels in [true, false] {
+        // Whether the second waited behind the first. If the machine pauses, the first one's time may pass before.
+        let gives_up = |limit: Option<Duration>| {
             let much = fiber::spawn({
                 let semaphore = semaphore.clone();
-                move || match cancels {
-                    true => drop(semaphore.acquire_many(2)),
-                    false => assert!(semaphore.acquire_many_timeout(2, Duration::from_millis(20)).is_none()),
+                move || match limit {
+                    None => drop(semaphore.acquire_many(2)),
+                    Some(limit) => assert!(semaphore.acquire_many_timeout(2, limit).is_none()),
                 }
             });
-            until_waiting(&here(), &much.fiber(), Reason::Acquire);
+            let waits = |fiber: &fiber::Fiber| state(&here(), fiber) == Some(State::Waiting(Reason::Acquire));
+            eventually("the first waits, or has given up", || much.is_finished() || waits(&much.fiber()));
             let little = fiber::spawn({
                 let semaphore = semaphore.clone();
                 move || drop(semaphore.acquire())
             });
-            if cancels {
-                until_waiting(&here(), &little.fiber(), Reason::Acquire);
+            let mut waited = false;
+            eventually("the second waits, or has had its permit", || {
+                waited = waits(&little.fiber());
+                waited || little.is_finished()
+            });
+            if limit.is_none() {
                 much.cancel();
                 assert!(much.join().unwrap_err().is_cancelled());
             } else {
                 much.join().unwrap();
             }
             little.join().unwrap();
-        }
+            waited
+        };
+        assert!(gives_up(None));
+        assert!([20, 200, 2000, 20_000].map(Duration::from_millis).into_iter().any(|limit| gives_up(Some(limit))));
         drop(held);
         assert_eq!(semaphore.available_permits(), 2);
     });

@@ -66,19 +66,30 @@ fn whoever_a_fiber_wakes_goes_on_while_it_holds_the_worker() {
 #[test]
 fn of_several_whose_time_has_come_each_goes_on_at_once() {
     watched(Builder::new().workers(2)).run(|| {
-        let awake = Arc::new(AtomicUsize::new(0));
-        let at = Instant::now() + Duration::from_millis(30);
-        let fibers = started_here(2, {
-            let awake = awake.clone();
-            move |waiting| {
-                waiting.fetch_add(1, SeqCst);
-                sleep(at.saturating_duration_since(Instant::now()));
-                awake.fetch_add(1, SeqCst);
-                hold_until("the other is awake", || awake.load(SeqCst) == 2);
-                here()
-            }
-        });
-        let workers: Vec<_> = fibers.into_iter().map(|fiber| fiber.join().unwrap()).collect();
+        // Where both went on, unless the machine paused for so long that the time came before they were in place.
+        let go_on = |time: Duration| {
+            let (awake, in_place) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+            let at = Instant::now() + time;
+            let fibers = started_here(2, {
+                let in_place = in_place.clone();
+                move |waiting| {
+                    waiting.fetch_add(1, SeqCst);
+                    sleep(at.saturating_duration_since(Instant::now()));
+                    if !in_place.load(SeqCst) {
+                        // Nor is the other to wait for this one.
+                        awake.fetch_add(2, SeqCst);
+                        return None;
+                    }
+                    awake.fetch_add(1, SeqCst);
+                    hold_until("the other is awake", || awake.load(SeqCst) >= 2);
+                    Some(here())
+                }
+            });
+            in_place.store(true, SeqCst);
+            fibers.into_iter().map(|fiber| fiber.join().unwrap()).collect::<Option<Vec<_>>>()
+        };
+        let workers = [30, 300, 3000, 30_000].map(Duration::from_millis).into_iter().find_map(go_on);
+        let workers = workers.expect("they are in place in time");
         assert_ne!(workers[0], workers[1]);
     });
 }
@@ -106,19 +117,20 @@ fn threads_wake_the_fibers_of_a_held_worker() {
 #[test]
 fn who_yields_to_a_fiber_that_holds_the_worker_goes_on_elsewhere() {
     watched(Builder::new().workers(2)).run(|| {
-        let rounds = Arc::new(AtomicUsize::new(0));
+        let (rounds, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let fibers = started_here(5, {
-            let rounds = rounds.clone();
+            let (rounds, stop) = (rounds.clone(), stop.clone());
             move |waiting| {
                 waiting.fetch_add(1, SeqCst);
-                while rounds.fetch_add(1, SeqCst) < 1_000_000 {
+                while !stop.load(SeqCst) {
+                    rounds.fetch_add(1, SeqCst);
                     fiber::yield_now();
                 }
             }
         });
         let seen = rounds.load(SeqCst);
         hold_until("they have gone on", || rounds.load(SeqCst) > seen + 1000);
-        rounds.store(1_000_000, SeqCst);
+        stop.store(true, SeqCst);
         fibers.into_iter().for_each(|fiber| fiber.join().unwrap());
     });
 }

@@ -1,9 +1,9 @@
 //! That fibers move, by each way of waiting, and keep what is theirs.
 
 use super::{here, hold_until, migratable, moves, restless};
-use crate::common::watched;
+use crate::common::{until_waiting, watched};
 use crate::sysfs::Machine;
-use fiber::runtime::{Builder, Handle, Topology};
+use fiber::runtime::{Builder, Handle, Reason, Topology};
 use fiber::sync::mpsc::channel;
 use fiber::sync::{Condvar, Mutex, Notify, RwLock, Semaphore};
 use fiber::time::{sleep, timeout};
@@ -42,34 +42,31 @@ fn a_fiber_goes_on_elsewhere_after_each_kind_of_wait() {
         assert_eq!(after, [1 - before, before]);
         assert!(moves_by(fiber::yield_now));
         assert!(moves_by(|| sleep(Duration::from_micros(100))));
-        let waker = |to: fiber::Fiber| {
+        // What ends the wait of the caller, when it waits.
+        fn ends(reason: Reason, end: impl FnOnce() + Send + 'static) -> fiber::JoinHandle<()> {
+            let waits = fiber::current();
             fiber::spawn(move || {
-                sleep(Duration::from_millis(1));
-                to.unpark();
+                until_waiting(&Handle::try_current().unwrap(), &waits, reason);
+                end();
             })
-        };
-        assert!(moves_by(move || {
-            drop(waker(fiber::current()));
+        }
+        assert!(moves_by(|| {
+            let this = fiber::current();
+            drop(ends(Reason::Park, move || this.unpark()));
             fiber::park();
         }));
-        assert!(moves_by(|| fiber::spawn(|| sleep(Duration::from_millis(1))).join().unwrap()));
+        assert!(moves_by(|| ends(Reason::Join, || ()).join().unwrap()));
         assert!(moves_by(|| {
             let (sender, receiver) = channel();
-            let sending = fiber::spawn(move || {
-                sleep(Duration::from_millis(1));
-                sender.send(7).unwrap();
-            });
+            let sending = ends(Reason::Receive, move || sender.send(7).unwrap());
             assert_eq!(receiver.recv(), Ok(7));
             sending.join().unwrap();
         }));
         assert!(moves_by(|| {
             let notify = Arc::new(Notify::new());
-            let other = fiber::spawn({
+            let other = ends(Reason::Notify, {
                 let notify = notify.clone();
-                move || {
-                    sleep(Duration::from_millis(1));
-                    notify.notify_one();
-                }
+                move || notify.notify_one()
             });
             notify.notified();
             other.join().unwrap();

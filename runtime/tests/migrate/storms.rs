@@ -190,7 +190,7 @@ fn cancellations_meet_moves() {
 #[test]
 fn a_runtime_is_shut_down_while_its_fibers_move() {
     for workers in [2, 4] {
-        let runtime = restless(workers).build().unwrap();
+        let runtime = watched(restless(workers));
         let ended = Arc::new(AtomicUsize::new(0));
         struct Counts(Arc<AtomicUsize>);
         impl Drop for Counts {

@@ -93,7 +93,10 @@ fn a_deadlock_that_a_thread_joins_late_ends_the_process() {
 }
 
 fn a_stall_beside_another_thread_is_reported_once() {
-    let ended = run("stall_with_another_thread", &[]).with_code(0);
+    let mut program = start("stall_with_another_thread", &[]);
+    program.line_with("all fibers wait");
+    program.tell("go on");
+    let ended = program.end().with_code(0);
     let ended =
         ended.saying(&["only a thread that is not the runtime's can", "this is said once", "'waiting': parked, for "]);
     assert_eq!(ended.err.matches("all fibers wait").count(), 1, "{ended}");

@@ -238,7 +238,8 @@ fn deadlock_beside_a_resting_lookout() -> ExitCode {
     let mut context = Context::from_waker(Waker::noop());
     assert!(pin!(fiber::future::sleep(Duration::from_secs(3600))).poll(&mut context).is_pending());
     runtime(2).run(|| {
-        assert!(threads().iter().any(|name| name == "fiber-lookout"), "{:?}", threads());
+        // It takes its name when it first runs.
+        eventually(|| threads().iter().any(|name| name == "fiber-lookout"));
         fiber::park();
     });
     ExitCode::SUCCESS
@@ -255,17 +256,23 @@ fn deadlock_beside_the_kernels_threads() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Goes on when a line comes in, with another stall.
 fn stall_with_another_thread() -> ExitCode {
     let runtime = runtime(1);
     let fiber = fiber::Builder::new().name("waiting").spawn(|| (0..3).for_each(|_| fiber::park()));
     let helper = std::thread::spawn({
         let (fiber, runtime) = (fiber.fiber(), runtime.handle());
         move || {
-            for _ in 0..3 {
+            for round in 0..3 {
                 let parked =
                     || matches!(runtime.dump().fibers(), [fiber] if fiber.state() == State::Waiting(Reason::Park));
                 eventually(parked);
-                std::thread::sleep(Duration::from_millis(20));
+                if round == 0 {
+                    // Until it was said.
+                    std::io::stdin().read_line(&mut String::new()).unwrap();
+                } else {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
                 fiber.unpark();
             }
         }
@@ -508,9 +515,13 @@ fn leaves_nothing() -> ExitCode {
         let mappings = std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
         (count("/proc/self/fd"), count("/proc/self/task"), mappings)
     };
+    // A thread that was joined may be listed for a moment yet.
+    let until_gone = || eventually(|| threads().iter().all(|name| !name.starts_with("fiber-worker")));
     (0..5).for_each(|_| life());
+    until_gone();
     let before = seen();
     (0..50).for_each(|_| life());
+    until_gone();
     let after = seen();
     println!("descriptors {}", after.0 as isize - before.0 as isize);
     println!("threads {}", after.1 as isize - before.1 as isize);

@@ -1,6 +1,7 @@
 //! Local sockets: streams, listeners and datagrams.
 
 use super::{Failure, conformance, fill, on_fiber, outcome, pattern, said};
+use crate::on_fibers::until_it_waits;
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -355,14 +356,12 @@ fn connecting_waits_for_room_and_can_be_cancelled() {
             crate::spawn(move || crate::net::UnixStream::connect_addr(&name).map(drop))
         };
         let cancelled = connect();
-        crate::time::sleep(Duration::from_millis(10));
-        assert!(!cancelled.is_finished());
+        until_it_waits(&cancelled);
         cancelled.cancel();
         let error = cancelled.join().unwrap().unwrap_err();
         assert!(error.get_ref().is_some_and(|source| source.is::<crate::Cancelled>()), "{error}");
         let patient = connect();
-        crate::time::sleep(Duration::from_millis(10));
-        assert!(!patient.is_finished());
+        until_it_waits(&patient);
         listener.accept().unwrap();
         patient.join().unwrap().unwrap();
     });
@@ -393,9 +392,8 @@ fn cancelling_a_sender() {
                 })
             })
             .collect();
-        crate::time::sleep(Duration::from_millis(10));
         for sender in senders {
-            assert!(!sender.is_finished());
+            until_it_waits(&sender);
             sender.cancel();
             let error = sender.join().unwrap().unwrap_err();
             assert!(error.get_ref().is_some_and(|source| source.is::<crate::Cancelled>()), "{error}");
