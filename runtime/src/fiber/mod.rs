@@ -13,6 +13,7 @@
 
 pub(crate) mod block;
 pub(crate) mod context;
+pub(crate) mod identity;
 pub(crate) mod join;
 pub(crate) mod locals;
 pub(crate) mod nested;

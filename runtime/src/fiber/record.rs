@@ -11,17 +11,16 @@
 //! 4. The last reference frees the block; the stage is empty by then.
 
 use super::block;
+use super::identity::Identity;
 use super::join::JoinState;
 use super::locals::Locals;
 use super::nested::Frame;
 use super::roam::{Roam, Ties};
 use super::slot::{Slot, SlotInfo};
-use super::spans::{Inherited, Spans};
+use super::spans::Spans;
 use super::stack::StackBounds;
 use super::summons::Summons;
 use super::unwind::{NotStarted, Raised};
-use crate::Priority;
-use crate::registry::Task;
 use crate::sys::sync::atomic::Ordering::{AcqRel, Acquire};
 use crate::sys::sync::thread::Thread;
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicU8};
@@ -30,12 +29,10 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 use std::task::Waker;
 use std::thread::Result as Outcome;
-use std::time::Duration;
 
 /// Who waits: a fiber, or a thread that is no fiber.
 #[derive(Clone)]
@@ -50,84 +47,6 @@ pub(crate) enum Waiter {
     },
     /// A task of async code, whose executor polls it again.
     Task(Waker),
-}
-
-/// What is asked of a fiber when it is spawned.
-#[derive(Default)]
-pub(crate) struct Identity {
-    pub(crate) task: Option<&'static Task>,
-    /// Where it was spawned, if somebody's code did it.
-    pub(crate) site: Option<&'static Location<'static>>,
-    /// Who answers for the fiber, if it is a scope's.
-    pub(crate) parent: Option<Arc<dyn Parent>>,
-    /// What few fibers have, apart, so that the others need not carry it.
-    pub(crate) custom: Option<Box<Custom>>,
-    /// The span that it starts in; moved out when the record is made.
-    pub(crate) span: Inherited,
-}
-
-/// What is asked of a single fiber.
-#[derive(Default)]
-pub(crate) struct Custom {
-    pub(crate) name: Option<Arc<str>>,
-    /// Bytes of stack; `None` for the runtime's default.
-    pub(crate) stack_size: Option<usize>,
-    /// How long it may run before it is asked to yield; `None` for the runtime's default.
-    pub(crate) timeslice: Option<Duration>,
-    /// How urgent it is; `None` for what its task says.
-    pub(crate) priority: Option<Priority>,
-    /// Whether it may change its worker after it started, for which the spawner vouches; `None` if its task decides.
-    pub(crate) migratable: Option<bool>,
-    /// Variables that the fiber has from its spawner. Of types that may change threads, and nobody else has them.
-    pub(crate) locals: Option<Box<Locals>>,
-}
-
-impl Identity {
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.shared_name().map(|name| &**name)
-    }
-
-    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
-        self.custom.as_ref()?.name.as_ref()
-    }
-
-    pub(crate) fn stack_size(&self) -> Option<usize> {
-        self.custom.as_ref()?.stack_size
-    }
-
-    pub(crate) fn is_migratable(&self) -> bool {
-        let custom = self.custom.as_ref().and_then(|custom| custom.migratable);
-        custom.unwrap_or_else(|| self.task.is_some_and(|task| task.attributes().migrate()))
-    }
-
-    pub(crate) fn timeslice(&self) -> Option<Duration> {
-        let custom = self.custom.as_ref().and_then(|custom| custom.timeslice);
-        custom.or_else(|| self.task?.attributes().timeslice())
-    }
-
-    /// How urgent the fiber was made. It may be more urgent for a while.
-    #[inline]
-    pub(crate) fn priority(&self) -> Priority {
-        if self.custom.is_none() && self.task.is_none() {
-            return Priority::Normal;
-        }
-        self.asked_priority()
-    }
-
-    #[inline(never)]
-    fn asked_priority(&self) -> Priority {
-        let custom = self.custom.as_ref().and_then(|custom| custom.priority);
-        custom.or_else(|| self.task?.attributes().priority()).unwrap_or_default()
-    }
-}
-
-/// Whoever may not go on before its fibers have ended.
-pub(crate) trait Parent: Send + Sync {
-    /// A fiber panicked, and nobody joined it.
-    fn child_panicked(&self, payload: Box<dyn Any + Send>);
-
-    /// A fiber has ended; nothing that it borrowed is in use any more.
-    fn child_ended(&self);
 }
 
 /// The part of a record that does not depend on the closure.

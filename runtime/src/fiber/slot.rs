@@ -13,8 +13,9 @@ mod slab;
 pub(crate) use slab::{FreeSlot, SlotSlab};
 
 use super::context::Context;
+use super::identity::Identity;
 use super::reason::Reason;
-use super::record::{FiberRef, Header, Identity, Own};
+use super::record::{FiberRef, Header, Own};
 use super::stack::{Stack, StackBounds};
 use crate::Priority;
 use crate::registry::Task;

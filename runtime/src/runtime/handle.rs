@@ -7,7 +7,7 @@ use super::metrics::{Metrics, WorkerMetrics};
 use super::process;
 use crate::driver::DriverKind;
 use crate::fiber::Reason;
-use crate::fiber::record::{Custom, Identity};
+use crate::fiber::identity::{Custom, Identity};
 use crate::fiber::spans::Inherited;
 use crate::fiber::unwind::AbortOnUnwind;
 use crate::sched::worker::Worker;

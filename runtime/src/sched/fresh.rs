@@ -99,7 +99,7 @@ const KEPT: usize = 1 << 16;
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::fiber::record::Identity;
+    use crate::fiber::identity::Identity;
 
     fn fiber(id: u64) -> FiberRef {
         let (fiber, handle) = FiberRef::spawn(|| (), id, Identity::default());

@@ -134,7 +134,7 @@ impl Sleep {
 #[cfg(all(test, loom))]
 mod loom_models {
     use super::*;
-    use crate::fiber::record::Identity;
+    use crate::fiber::identity::Identity;
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicBool, AtomicUsize};
     use loom::thread;

@@ -156,7 +156,7 @@ impl Queue {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::fiber::record::{Custom, Identity};
+    use crate::fiber::identity::{Custom, Identity};
     use crate::sched::priority::allowance;
 
     fn fiber(id: u64, priority: Priority) -> FiberRef {

@@ -1,7 +1,7 @@
 //! Order and bounds, on one worker, counted in resumptions. Time passes when a test says so.
 
 use super::{HIGH, IDLE, LOW, MOST_CONTINUATIONS, NORMAL};
-use crate::fiber::record::{Custom, Identity};
+use crate::fiber::identity::{Custom, Identity};
 use crate::runtime::{self, Runtime};
 use crate::sched::worker::Worker;
 use crate::sched::{Current, clock};

@@ -1,7 +1,8 @@
 //! How a worker spawns: into which queue a fresh fiber goes.
 
 use super::Worker;
-use crate::fiber::record::{FiberRef, Handle, Identity};
+use crate::fiber::identity::Identity;
+use crate::fiber::record::{FiberRef, Handle};
 use crate::sched::nodes::Place;
 use crate::sched::scheduler::{reserve_ids, withdraw};
 use crate::{Numa, Priority};

@@ -1,7 +1,8 @@
 //! How a worker starts a fiber, and takes back what an ended one had.
 
 use super::Worker;
-use crate::fiber::record::{FiberRef, Header, Identity, Kind};
+use crate::fiber::identity::Identity;
+use crate::fiber::record::{FiberRef, Header, Kind};
 use crate::fiber::slot::{self, FreeSlot, Slot, SlotInfo};
 use crate::fiber::stack::{SizeClass, Stack, StackBounds, StackError, watermark};
 use crate::fiber::unwind::{CancelReason, NotStarted, Raised, Target};
