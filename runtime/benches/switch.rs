@@ -8,7 +8,7 @@
 //!
 //! Instructions, which repeat exactly (our engine, x86-64, rustc 1.95, `FIBER_DRIVER=epoll valgrind --tool=callgrind` on this program with
 //! `--row 0` and so on, less the 8 million of start and end): a yield 58; a round trip of park and unpark, which is two suspensions and two
-//! wakes on the same worker, 438; of two channels 997; a spawn with its end and join 535; of echo, client and server, outside of the kernel 2,671.
+//! wakes on the same worker, 438; of two channels 913; a spawn with its end and join 537; of echo, client and server, outside of the kernel 2,671.
 //!
 //! Times are processor time of the one worker, which is pinned to one processor; each value is the least of some short measurements
 //! of one process. On an architecture that has no engine of our own both are corosensei's.

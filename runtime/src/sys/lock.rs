@@ -41,6 +41,12 @@ impl<T> Lock<T> {
         self.raw.lock();
         LockGuard { lock: self, stays: PhantomData }
     }
+
+    /// `None` if it is held, by whomever.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+        self.raw.try_lock().then(|| LockGuard { lock: self, stays: PhantomData })
+    }
 }
 
 impl<T> Deref for LockGuard<'_, T> {

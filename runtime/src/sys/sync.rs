@@ -53,9 +53,16 @@ mod imp {
             Self { value: std::sync::Mutex::new(Some(value)), mutex: std::sync::OnceLock::new() }
         }
 
+        fn mutex(&self) -> &Mutex<T> {
+            self.mutex.get_or_init(|| Mutex::new(self.value.lock().unwrap().take().expect("made once")))
+        }
+
         pub(crate) fn lock(&self) -> LockGuard<'_, T> {
-            let make = || Mutex::new(self.value.lock().unwrap().take().expect("made once"));
-            self.mutex.get_or_init(make).lock().unwrap()
+            self.mutex().lock().unwrap()
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+            self.mutex().try_lock().ok()
         }
     }
     pub(crate) use loom::sync::atomic;

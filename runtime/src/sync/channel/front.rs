@@ -42,33 +42,61 @@ impl<T> Front<T> {
     /// Receives, or says why not, with the state's lock, under which that is so.
     #[inline]
     pub(super) fn receive<'a>(&self, state: &'a Lock<State<T>>) -> Result<T, (LockGuard<'a, State<T>>, Unreceived)> {
-        let mut messages = self.messages.lock();
-        let Some(message) = messages.pop_front() else {
-            return self.receive_from_behind(messages, state);
-        };
-        self.len.store(messages.len(), Relaxed);
-        Ok(message)
+        if self.len() != 0
+            && let Some(message) = self.pop(&mut self.messages.lock())
+        {
+            return Ok(message);
+        }
+        self.receive_from_behind(state)
     }
 
-    /// Receives the first of the messages that were sent since the last time this was called, and takes the others along.
+    #[inline]
+    fn pop(&self, messages: &mut VecDeque<T>) -> Option<T> {
+        let message = messages.pop_front()?;
+        self.len.store(messages.len(), Relaxed);
+        Some(message)
+    }
+
+    /// The same where this was empty a moment ago. That there is no message at all takes one lock to know.
     #[inline(never)]
-    fn receive_from_behind<'a>(
+    fn receive_from_behind<'a>(&self, state: &'a Lock<State<T>>) -> Result<T, (LockGuard<'a, State<T>>, Unreceived)> {
+        let behind = state.lock();
+        if self.len() == 0 {
+            if behind.messages.is_empty() {
+                let unreceived = behind.unreceived();
+                return Err((behind, unreceived));
+            }
+            // Against the order of the locks, so without waiting.
+            if let Some(messages) = self.messages.try_lock() {
+                return self.exchange(messages, behind);
+            }
+        }
+        drop(behind);
+        // Another receiver is here.
+        let mut messages = self.messages.lock();
+        match self.pop(&mut messages) {
+            Some(message) => Ok(message),
+            None => self.exchange(messages, state.lock()),
+        }
+    }
+
+    /// Receives the first of the messages that were sent since the last time this was called, and takes the others along. It is empty itself.
+    #[inline(never)]
+    fn exchange<'a>(
         &self,
         mut messages: LockGuard<'_, VecDeque<T>>,
-        state: &'a Lock<State<T>>,
+        mut state: LockGuard<'a, State<T>>,
     ) -> Result<T, (LockGuard<'a, State<T>>, Unreceived)> {
-        let mut state = state.lock();
         // The room of a queue that was long once, and is not any more, is given back; where no lock is held.
         let is_large = messages.capacity() > KEPT.max(4 * state.messages.len());
         let large = is_large.then(|| mem::take(&mut *messages));
         mem::swap(&mut *messages, &mut state.messages);
-        let Some(message) = messages.pop_front() else {
+        let Some(message) = self.pop(&mut messages) else {
             drop(messages);
             drop(large);
             let unreceived = state.unreceived();
             return Err((state, unreceived));
         };
-        self.len.store(messages.len(), Relaxed);
         drop((messages, state));
         drop(large);
         Ok(message)

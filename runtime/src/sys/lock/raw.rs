@@ -47,7 +47,7 @@ impl RawLock {
     }
 
     #[inline]
-    fn try_lock(&self) -> bool {
+    pub(super) fn try_lock(&self) -> bool {
         self.locked.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
     }
 
