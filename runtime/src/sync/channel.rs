@@ -1,7 +1,8 @@
 //! What is under `mpsc` and `mpmc`: a queue of messages, and those who wait on either side, behind one lock.
 //!
 //! An unbounded channel has a second queue, with a lock of its own, so that senders and receivers do not get in each other's way: a receiver
-//! that finds this [front] empty exchanges it for the queue that the senders have filled since. It holds both locks then, the front's first.
+//! that finds this [front] empty exchanges it for the queue that the senders have filled since. It holds both locks then. They are taken in this
+//! order, the front's first, or the second without waiting.
 //!
 //! At any time outside the locks:
 //!

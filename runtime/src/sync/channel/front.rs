@@ -1,8 +1,8 @@
 //! The receivers' side of an unbounded channel.
 //!
 //! Messages in it are older than those in the channel's [state](State), and receivers take from it first. It becomes emptier under its own lock
-//! alone, and fuller under the state's as well. So whoever has the state's lock and finds it empty knows that it stays so until he releases
-//! that; whoever has both locks, and finds no message under either, knows that there is none.
+//! alone, and fuller under the state's as well. So whoever has the state's lock and finds it empty, be it by the count alone, knows that it stays
+//! so until he releases that; and if there is no message under the state's lock either, that there is none.
 
 use super::{State, Unreceived};
 use crate::sched::Wakes;
