@@ -29,6 +29,12 @@
 //!
 //! The caller's tokens have the top bit clear. Entries of the driver's own have it set; their completions are swallowed.
 //!
+//! # Cancels
+//!
+//! A cancel that finds nothing (`ENOENT`) came too late, or at a moment when the kernel has the operation on no list: one that is about to be tried
+//! again, which a connect to a local listener with a full queue is more than a hundred times, before a thread waits for it. So it is repeated until
+//! the operation has ended.
+//!
 //! # The doorbell
 //!
 //! A multishot poll of an eventfd: armed once, it posts a completion per ring. It ends, shown by a completion without
@@ -63,8 +69,10 @@ use std::time::Duration;
 
 /// The user data of the doorbell's poll.
 const DOORBELL: u64 = Token::LIMIT;
-/// The user data of every cancel.
-const CANCEL: u64 = Token::LIMIT + 1;
+/// Set in the user data of a cancel, beside the token of what it is to end.
+const CANCEL: u64 = Token::LIMIT;
+/// The user data of a cancel of everything.
+const CANCEL_ALL: u64 = u64::MAX;
 
 /// A ring and its queues. See the module's documentation.
 pub(crate) struct Uring {
@@ -108,6 +116,10 @@ struct Book {
     /// Those of them whose memory is [lent](Token::LENT).
     lent: usize,
     doorbell: Doorbell,
+    /// Operations that were cancelled and not handed out since: mostly none.
+    ending: Vec<Token>,
+    /// Those of them whose cancel found nothing.
+    missed: Vec<Token>,
     /// Whether a poll of the doorbell is queued or with the kernel.
     armed: bool,
     /// Whether the kernel knows multishot polls.
@@ -136,7 +148,16 @@ impl Uring {
         Ok(Uring {
             ring,
             gate,
-            book: Book { in_flight: 0, lent: 0, doorbell, armed: false, multishot: true, rang: false },
+            book: Book {
+                in_flight: 0,
+                lent: 0,
+                ending: Vec::new(),
+                missed: Vec::new(),
+                doorbell,
+                armed: false,
+                multishot: true,
+                rang: false,
+            },
             backlog: VecDeque::new(),
             spill: VecDeque::new(),
             distrust: 0,
@@ -193,7 +214,24 @@ impl Uring {
     }
 
     pub(super) fn cancel(&mut self, token: Token) {
-        self.push(opcode::AsyncCancel::new(token.get()).build().user_data(CANCEL));
+        if !self.book.ending.contains(&token) {
+            self.book.ending.push(token);
+        }
+        self.push_cancel(token);
+    }
+
+    fn push_cancel(&mut self, token: Token) {
+        self.push(opcode::AsyncCancel::new(token.get()).build().user_data(CANCEL | token.get()));
+    }
+
+    /// Repeats the cancels that found nothing, if what they were for has not ended.
+    #[cold]
+    fn cancel_again(&mut self) {
+        for token in std::mem::take(&mut self.book.missed) {
+            if self.book.ending.contains(&token) {
+                self.push_cancel(token);
+            }
+        }
     }
 
     #[inline]
@@ -349,6 +387,9 @@ impl Uring {
             }
         }
         self.book.quieten();
+        if !self.book.missed.is_empty() {
+            self.cancel_again();
+        }
         handed_out
     }
 
@@ -358,7 +399,7 @@ impl Uring {
     fn finish(&mut self) {
         while self.book.in_flight > self.book.lent {
             if self.since_5_19 {
-                self.push(opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(CANCEL));
+                self.push(opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(CANCEL_ALL));
             }
             // A cancel can find an operation in a state in which it cannot be ended. Hence once more, now and then.
             self.park(Some(Duration::from_millis(10)), &mut |_| ());
@@ -387,7 +428,13 @@ impl Book {
                 }
                 None
             }
-            CANCEL => None,
+            CANCEL_ALL => None,
+            raw if raw & CANCEL != 0 => {
+                if result == -libc::ENOENT {
+                    self.missed.push(Token::new(raw & !CANCEL));
+                }
+                None
+            }
             raw => {
                 let result = if RESTARTS.contains(&result) { -libc::EINTR } else { result };
                 Some(Completion { token: Token::new(raw), result, more })
@@ -408,6 +455,9 @@ impl Book {
         if !completion.more {
             self.in_flight -= 1;
             self.lent -= usize::from(completion.token.is_lent());
+            if !self.ending.is_empty() {
+                self.ending.retain(|&token| token != completion.token);
+            }
         }
         sink(completion);
     }

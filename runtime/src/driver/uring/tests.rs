@@ -333,3 +333,57 @@ fn lent_memory_does_not_hold_up_the_end() {
     ring.finish();
     assert_eq!(ring.in_flight(), 1);
 }
+
+/// Cancels that come while the kernel tries again, and has the operation on no list (`-ENOENT`); and later.
+#[test]
+fn what_is_cancelled_right_after_it_began_ends() {
+    // A local listener with a full queue: connecting to it is tried until the kernel leaves it to a thread that waits.
+    let listener = socket();
+    let (address, len) = unnamed(&listener);
+    // SAFETY: no memory is passed. A length of 0 has room for one.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let first = socket();
+    // SAFETY: the address is ours.
+    assert_eq!(unsafe { libc::connect(first.as_raw_fd(), (&raw const address).cast(), len) }, 0);
+    let mut ring = tiny();
+    for turns in (0..200).map(|number| number % 8) {
+        let client = socket();
+        let operation = Operation::Connect { fd: client.as_raw_fd(), addr: &raw const address, len };
+        let mut result = None;
+        let mut sink = |completion: super::super::Completion| assert!(result.replace(completion.result).is_none());
+        // SAFETY: the address lives longer than the ring.
+        unsafe { ring.submit(&operation, Token::new(7)) };
+        (0..turns).for_each(|_| ring.turn(&mut sink));
+        ring.cancel(Token::new(7));
+        let start = Instant::now();
+        while ring.in_flight() > 0 {
+            assert!(start.elapsed() < LIMIT, "cancelled after {turns} turns, it goes on");
+            ring.park(Some(Duration::from_millis(100)), &mut sink);
+        }
+        let ended = [libc::ECANCELED, libc::EINTR, libc::EAGAIN].map(|errno| Some(-errno));
+        assert!(ended.contains(&result), "{result:?}");
+    }
+}
+
+fn socket() -> OwnedFd {
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    assert!(fd >= 0);
+    // SAFETY: it is new.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Binds a local socket to an address that the kernel chooses (unix(7), "Autobind feature").
+fn unnamed(socket: &OwnedFd) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: zeroes are an address.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    address.ss_family = libc::AF_UNIX as libc::sa_family_t;
+    let mut len = size_of::<libc::sa_family_t>() as libc::socklen_t;
+    let fd = socket.as_raw_fd();
+    // SAFETY: the kernel reads the address, during the call.
+    assert_eq!(unsafe { libc::bind(fd, (&raw const address).cast(), len) }, 0);
+    len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the kernel writes the address and its length, during the call.
+    assert_eq!(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut len) }, 0);
+    (address, len)
+}
