@@ -139,7 +139,10 @@ impl fmt::Display for HeldWorker {
             f,
             "  meanwhile no other fiber of this worker goes on; what computes for long can be given checkpoints,"
         )?;
-        writeln!(f, "  what blocks belongs into fiber::blocking")?;
+        writeln!(
+            f,
+            "  what blocks belongs into fiber::blocking, and a lock that is held over waits is one of fiber::sync"
+        )?;
         if self.unreported > 0 {
             writeln!(f, "  {} more such fibers were not reported", self.unreported)?;
         }

@@ -62,6 +62,8 @@ pub(crate) fn idle(n: usize, settle: u64) -> Outcome {
     let before = resident_bytes()?;
     fibers.extend((0..n).map(|_| {
         let (parked, released) = (Arc::clone(&parked), Arc::clone(&released));
+        // A million take longer than a fiber should hold its worker.
+        fiber::checkpoint();
         fiber::spawn(move || {
             parked.fetch_add(1, Ordering::Relaxed);
             // Whoever unparks may do so before everybody is released.

@@ -35,7 +35,7 @@ pub(crate) fn random_reads(
     let file = Arc::new(file);
     let blocks = file.metadata()?.len() / BLOCK as u64;
     if blocks == 0 {
-        return Err("the file has no whole block of 4 KiB".into());
+        return Err(format!("{}: it has no whole block of 4 KiB", path.display()).into());
     }
     let (begin, busy) = (Instant::now(), processor_seconds());
     let readers: Vec<JoinHandle<io::Result<Histogram<u64>>>> = (0..depth)
@@ -46,7 +46,7 @@ pub(crate) fn random_reads(
         .collect();
     let mut latencies = new_histogram();
     for reader in readers {
-        latencies.add(join(reader)?)?;
+        latencies.add(join(reader).map_err(|error| format!("{}: {error}", path.display()))?)?;
     }
     let (taken, busy) = (begin.elapsed(), processor_seconds() - busy);
     let microseconds = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e3;

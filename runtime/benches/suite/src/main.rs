@@ -89,6 +89,8 @@ fn main() -> ExitCode {
 
 impl Run {
     fn measure(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        // Before there is a load of its own.
+        let machine = machine::describe();
         let programs = process::Programs::build()?;
         let place = rows::Place::prepare(self.short)?;
         let mut results = Vec::new();
@@ -102,7 +104,7 @@ impl Run {
         }
         let Some(out) = self.out else { return Ok(()) };
         std::fs::create_dir_all(&out)?;
-        std::fs::write(out.join("table.md"), table::document(&results, self.rounds))?;
+        std::fs::write(out.join("table.md"), table::document(&results, self.rounds, &machine))?;
         paint::all(&results, &out)
     }
 }

@@ -244,7 +244,7 @@ pub(crate) fn all(place: &Place) -> Vec<Row> {
         let title = format!("{} parked tasks", grouped(parked));
         rows.push(Row::bench(title, 1, &[&"idle", &"--n", &parked], bytes));
     }
-    let starts = vec![column("us", "us", 1.0), column("the first, us", "first_us", 1.0)];
+    let starts = [column("us", "us", 1.0), column("the first, us", "first_us", 1.0)];
     for workers in [1, 2] {
         let title =
             format!("start and end of a runtime, {workers} {}", if workers == 1 { "worker" } else { "workers" });

@@ -1,6 +1,5 @@
 //! The table, in Markdown.
 
-use crate::machine;
 use crate::peers::Peer;
 use crate::process::{Figures, Subject};
 use crate::rows::{Column, Outcomes, Row};
@@ -13,12 +12,27 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] }
 }
 
+/// A column's value in each round.
+fn values(column: &Column, rounds: &[Figures]) -> Vec<f64> {
+    rounds.iter().filter_map(|figures| Some(figures.get(column.figure)? * column.scale)).collect()
+}
+
 /// The median of a column.
 pub(crate) fn value(column: &Column, rounds: &[Figures]) -> Option<f64> {
-    let values: Vec<f64> =
-        rounds.iter().filter_map(|figures| Some(figures.get(column.figure)? * column.scale)).collect();
+    let values = values(column, rounds);
     (!values.is_empty()).then(|| median(values))
 }
+
+/// From the least of a column to the most.
+fn range(column: &Column, rounds: &[Figures]) -> String {
+    let mut values = values(column, rounds);
+    values.sort_by(f64::total_cmp);
+    let ends = values.first().zip(values.last());
+    ends.map_or_else(String::new, |(&least, &most)| format!("{} – {}", figure(least), figure(most)))
+}
+
+/// Nearer to one than this, a lead is none: two measurements differ by as much.
+const LEVEL: f64 = 0.05;
 
 /// How much better fiber is in the column that decides: above one, it is ahead.
 pub(crate) fn lead(row: &Row, outcomes: &Outcomes, subject: Subject) -> Option<f64> {
@@ -66,10 +80,9 @@ pub(crate) fn section(row: &Row, outcomes: &Outcomes) -> String {
 }
 
 /// All of it: first what is ahead of what, then every row.
-pub(crate) fn document(results: &[(Row, Outcomes)], rounds: usize) -> String {
+pub(crate) fn document(results: &[(Row, Outcomes)], rounds: usize, machine: &str) -> String {
     let mut text = format!(
-        "{}. Medians of {rounds} rounds.\n\n|  | fiber | the best peer |  | how far ahead fiber is |\n|---|---:|---:|---|---:|\n",
-        machine::describe()
+        "{machine}. Medians of {rounds} rounds.\n\n|  | fiber | in the rounds | the best peer |  | how far ahead fiber is |\n|---|---:|---:|---:|---|---:|\n",
     );
     for (row, outcomes) in results {
         let column = &row.columns[0];
@@ -87,13 +100,15 @@ pub(crate) fn document(results: &[(Row, Outcomes)], rounds: usize) -> String {
         let Some(ours) = of(Subject::Fiber) else { continue };
         let (theirs, name, ratio) = match best {
             Some((rival, lead, theirs)) => {
-                let shown = if lead < 1.0 { format!("**{lead:.2}**") } else { format!("{lead:.2}") };
+                let shown = if lead < 1.0 - LEVEL { format!("**{lead:.2}**") } else { format!("{lead:.2}") };
                 (figure(theirs), rival.name(), shown)
             }
             None => ("-".to_owned(), "", String::new()),
         };
-        writeln!(text, "| {}, {} | {} | {theirs} | {name} | {ratio} |", row.title, column.title, figure(ours))
-            .expect("a string grows");
+        let in_rounds = outcomes.iter().find(|(subject, _)| *subject == Subject::Fiber);
+        let range = in_rounds.and_then(|(_, outcome)| Some(range(column, outcome.as_ref().ok()?))).unwrap_or_default();
+        let (title, unit, ours) = (&row.title, column.title, figure(ours));
+        writeln!(text, "| {title}, {unit} | {ours} | {range} | {theirs} | {name} | {ratio} |").expect("a string grows");
     }
     for (row, outcomes) in results {
         text += &section(row, outcomes);
