@@ -93,10 +93,11 @@ pub(super) fn optional(operation: &Operation) -> Option<u8> {
 }
 
 /// The opcodes that [`build`] and the driver itself use, but those that are [`optional`].
-pub(super) const OPCODES: [(u8, &str); 19] = [
+pub(super) const OPCODES: [(u8, &str); 20] = [
     (opcode::Nop::CODE, "NOP"),
     (opcode::PollAdd::CODE, "POLL_ADD"),
     (opcode::AsyncCancel::CODE, "ASYNC_CANCEL"),
+    (opcode::Timeout::CODE, "TIMEOUT"),
     (opcode::Accept::CODE, "ACCEPT"),
     (opcode::Connect::CODE, "CONNECT"),
     (opcode::Recv::CODE, "RECV"),

@@ -29,12 +29,6 @@
 //!
 //! The caller's tokens have the top bit clear. Entries of the driver's own have it set; their completions are swallowed.
 //!
-//! # Cancels
-//!
-//! A cancel that finds nothing (`ENOENT`) came too late, or at a moment when the kernel has the operation on no list: one that is about to be tried
-//! again, which a connect to a local listener with a full queue is more than a hundred times, before a thread waits for it. So it is repeated until
-//! the operation has ended.
-//!
 //! # The doorbell
 //!
 //! A multishot poll of an eventfd: armed once, it posts a completion per ring. It ends, shown by a completion without
@@ -50,6 +44,7 @@
 //! driver that is dropped with operations in flight first cancels them and waits for each.
 
 mod buffers;
+mod cancels;
 mod enter;
 mod entry;
 mod setup;
@@ -57,6 +52,7 @@ mod setup;
 use super::error::Step;
 use super::{Completion, Doorbell, DriverConfig, DriverError, Operation, Token};
 use buffers::Buffers;
+use cancels::{Cancels, Step as Next};
 use enter::Gate;
 use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
@@ -73,6 +69,8 @@ const DOORBELL: u64 = Token::LIMIT;
 const CANCEL: u64 = Token::LIMIT;
 /// The user data of a cancel of everything.
 const CANCEL_ALL: u64 = u64::MAX;
+/// The user data of a pause before cancels are made again.
+const PAUSE: u64 = u64::MAX - 1;
 
 /// A ring and its queues. See the module's documentation.
 pub(crate) struct Uring {
@@ -116,10 +114,7 @@ struct Book {
     /// Those of them whose memory is [lent](Token::LENT).
     lent: usize,
     doorbell: Doorbell,
-    /// Operations that were cancelled and not handed out since: mostly none.
-    ending: Vec<Token>,
-    /// Those of them whose cancel found nothing.
-    missed: Vec<Token>,
+    cancels: Cancels,
     /// Whether a poll of the doorbell is queued or with the kernel.
     armed: bool,
     /// Whether the kernel knows multishot polls.
@@ -151,8 +146,7 @@ impl Uring {
             book: Book {
                 in_flight: 0,
                 lent: 0,
-                ending: Vec::new(),
-                missed: Vec::new(),
+                cancels: Cancels::default(),
                 doorbell,
                 armed: false,
                 multishot: true,
@@ -214,9 +208,7 @@ impl Uring {
     }
 
     pub(super) fn cancel(&mut self, token: Token) {
-        if !self.book.ending.contains(&token) {
-            self.book.ending.push(token);
-        }
+        self.book.cancels.begin(token);
         self.push_cancel(token);
     }
 
@@ -224,13 +216,13 @@ impl Uring {
         self.push(opcode::AsyncCancel::new(token.get()).build().user_data(CANCEL | token.get()));
     }
 
-    /// Repeats the cancels that found nothing, if what they were for has not ended.
+    /// Makes the cancels again that were in vain; after a pause.
     #[cold]
     fn cancel_again(&mut self) {
-        for token in std::mem::take(&mut self.book.missed) {
-            if self.book.ending.contains(&token) {
-                self.push_cancel(token);
-            }
+        match self.book.cancels.step() {
+            Some(Next::Again(tokens)) => tokens.into_iter().for_each(|token| self.push_cancel(token)),
+            Some(Next::Pause(time)) => self.push(opcode::Timeout::new(time).build().user_data(PAUSE)),
+            None => (),
         }
     }
 
@@ -387,7 +379,7 @@ impl Uring {
             }
         }
         self.book.quieten();
-        if !self.book.missed.is_empty() {
+        if self.book.cancels.are_in_vain() {
             self.cancel_again();
         }
         handed_out
@@ -429,10 +421,12 @@ impl Book {
                 None
             }
             CANCEL_ALL => None,
+            PAUSE => {
+                self.cancels.pause_ended();
+                None
+            }
             raw if raw & CANCEL != 0 => {
-                if result == -libc::ENOENT {
-                    self.missed.push(Token::new(raw & !CANCEL));
-                }
+                self.cancels.cancel_ended(Token::new(raw & !CANCEL), result);
                 None
             }
             raw => {
@@ -455,9 +449,7 @@ impl Book {
         if !completion.more {
             self.in_flight -= 1;
             self.lent -= usize::from(completion.token.is_lent());
-            if !self.ending.is_empty() {
-                self.ending.retain(|&token| token != completion.token);
-            }
+            self.cancels.operation_ended(completion.token);
         }
         sink(completion);
     }
