@@ -328,7 +328,7 @@ impl Driver {
             Driver::Uring(driver) => driver.cancel(token),
             Driver::Epoll(driver) => driver.cancel(token),
             #[cfg(test)]
-            Driver::Faulty(driver) => driver.inner_mut().cancel(token),
+            Driver::Faulty(driver) => driver.cancel(token),
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Channel<T> {
 
 struct State<T> {
     messages: VecDeque<T>,
+    /// Whether the front has more room than an empty one keeps.
+    front_is_large: bool,
     sending: WaitQueue<T>,
     receiving: WaitQueue<T>,
     senders: usize,
@@ -80,6 +82,7 @@ impl<T> Channel<T> {
     pub(super) fn new(capacity: Option<usize>) -> Arc<Channel<T>> {
         let state = State {
             messages: VecDeque::new(),
+            front_is_large: false,
             sending: WaitQueue::new(),
             receiving: WaitQueue::new(),
             senders: 1,

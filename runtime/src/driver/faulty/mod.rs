@@ -83,6 +83,13 @@ impl Faulty {
         unsafe { self.inner.submit(&operation, token) };
     }
 
+    /// What has ended, and is not told yet, cannot be cancelled any more.
+    pub(super) fn cancel(&mut self, token: Token) {
+        if !self.done.iter().chain(&self.held).any(|end| end.token == token) {
+            self.inner.cancel(token);
+        }
+    }
+
     fn end(&mut self, token: Token, result: i32) {
         self.done.push_back(Completion { token, result, more: false });
     }

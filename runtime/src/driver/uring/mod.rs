@@ -182,6 +182,8 @@ impl Uring {
     /// As [`Driver::submit`](super::Driver::submit).
     #[inline]
     pub(super) unsafe fn submit(&mut self, operation: &Operation, token: Token) {
+        // A successor does not inherit cancels.
+        self.book.cancels.operation_ended(token);
         self.book.in_flight += 1;
         self.book.lent += usize::from(token.is_lent());
         self.push(entry::build(operation, self.since_5_19).user_data(token.get()));
@@ -252,7 +254,7 @@ impl Uring {
         let handed_out = self.reap(sink);
         self.arm_doorbell();
         self.feed();
-        let wait = handed_out == 0 && !self.book.rang && self.backlog.is_empty();
+        let wait = handed_out == 0 && !self.book.rang && self.backlog.is_empty() && self.spill.is_empty();
         if wait || self.wants_enter() {
             self.enter(u32::from(wait), timeout.filter(|_| wait));
             self.reap(sink);
@@ -282,7 +284,7 @@ impl Uring {
 
     /// Queues an entry behind all others.
     ///
-    /// What its operation may touch is the promise of whoever submitted it; the driver's own entries name no memory.
+    /// What its operation may touch is the promise of whoever submitted it; the driver's own entries name none but constants.
     #[inline]
     fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: see above.
@@ -446,10 +448,13 @@ impl Book {
 
     #[inline]
     fn hand_out(&mut self, completion: Completion, sink: &mut impl FnMut(Completion)) {
+        // One whose memory is lent goes on after its result, and on no list of the kernel's: nothing can end it then.
+        if !completion.more || completion.token.is_lent() {
+            self.cancels.operation_ended(completion.token);
+        }
         if !completion.more {
             self.in_flight -= 1;
             self.lent -= usize::from(completion.token.is_lent());
-            self.cancels.operation_ended(completion.token);
         }
         sink(completion);
     }

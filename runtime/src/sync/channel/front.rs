@@ -62,7 +62,7 @@ impl<T> Front<T> {
     fn receive_from_behind<'a>(&self, state: &'a Lock<State<T>>) -> Result<T, (LockGuard<'a, State<T>>, Unreceived)> {
         let behind = state.lock();
         if self.len() == 0 {
-            if behind.messages.is_empty() {
+            if behind.messages.is_empty() && !behind.front_is_large {
                 let unreceived = behind.unreceived();
                 return Err((behind, unreceived));
             }
@@ -91,6 +91,7 @@ impl<T> Front<T> {
         let is_large = messages.capacity() > KEPT.max(4 * state.messages.len());
         let large = is_large.then(|| mem::take(&mut *messages));
         mem::swap(&mut *messages, &mut state.messages);
+        state.front_is_large = messages.capacity() > KEPT;
         let Some(message) = self.pop(&mut messages) else {
             drop(messages);
             drop(large);
@@ -117,5 +118,23 @@ impl<T> Front<T> {
         let mut messages = self.messages.lock();
         self.len.store(0, Relaxed);
         mem::take(&mut *messages)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::Channel;
+    use super::KEPT;
+
+    /// Also where receivers only ever find the channel empty from then on.
+    #[test]
+    fn the_room_of_many_messages_is_given_back() {
+        let channel = Channel::new(None);
+        (0..10 * KEPT).for_each(|number| assert!(channel.try_send(number).is_ok()));
+        (0..10 * KEPT).for_each(|number| assert!(channel.try_recv().is_ok_and(|received| received == number)));
+        let room = || channel.front.messages.lock().capacity() + channel.state.lock().messages.capacity();
+        assert!(room() >= 10 * KEPT);
+        (0..2).for_each(|_| assert!(channel.try_recv().is_err()));
+        assert!(room() <= 2 * KEPT, "{}", room());
     }
 }
