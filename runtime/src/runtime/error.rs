@@ -132,7 +132,7 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "fiber: the runtime was shut down, without {} that did not end in time",
+            "fiber: the runtime was shut down, but {} did not end in time",
             Count(self.dump.fibers().len(), "fiber")
         )
     }
